@@ -4,8 +4,6 @@
 //! the op's salt (`derive_id`), so they do not travel, cannot be chosen by a hostile client, and say nothing once the
 //! salt is erased. Source: docs/PROTOCOL.md, "Identifiers".
 
-use minicbor::decode::{Decoder, Error as DecodeError};
-use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,18 +33,6 @@ macro_rules! typed_ids {
         impl std::str::FromStr for $name {
             type Err = uuid::Error;
             fn from_str(text: &str) -> Result<Self, Self::Err> { Uuid::try_parse(text).map(Self) }
-        }
-        impl<C> minicbor::Encode<C> for $name {
-            fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
-                e.bytes(self.as_bytes())?;
-                Ok(())
-            }
-        }
-        impl<'b, C> minicbor::Decode<'b, C> for $name {
-            fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
-                let at = d.position();
-                Self::from_slice(d.bytes()?).ok_or_else(|| DecodeError::message("an id has 16 bytes").at(at))
-            }
         }
     )+};
 }
@@ -86,13 +72,19 @@ typed_ids! {
 }
 
 impl From<UnitId> for ScopeId {
-    fn from(unit: UnitId) -> Self { Self(unit.0) }
+    fn from(unit: UnitId) -> Self {
+        Self(unit.0)
+    }
 }
 impl From<ScopeId> for UnitId {
-    fn from(scope: ScopeId) -> Self { Self(scope.0) }
+    fn from(scope: ScopeId) -> Self {
+        Self(scope.0)
+    }
 }
 impl From<VisitId> for EventId {
-    fn from(visit: VisitId) -> Self { Self(visit.0) }
+    fn from(visit: VisitId) -> Self {
+        Self(visit.0)
+    }
 }
 
 /// One continuous life of one outbox. Random, drawn by the phone; a restored or cloned file gets a new one.
@@ -104,7 +96,9 @@ pub struct Epoch(pub u64);
 pub struct Salt(pub [u8; 16]);
 
 impl std::fmt::Debug for Salt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("Salt(…)") }
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Salt(…)")
+    }
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as a device's clock claimed. For people to read; it decides nothing (P15).
@@ -194,7 +188,8 @@ impl Month {
     pub fn parse(text: &str) -> Option<Self> {
         let (year, month) = text.split_once('-')?;
         let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
-        ((1970..=9999).contains(&year) && (1..=12).contains(&month) && text.len() == 7).then(|| Self(year * 12 + month - 1))
+        ((1970..=9999).contains(&year) && (1..=12).contains(&month) && text.len() == 7)
+            .then(|| Self(year * 12 + month - 1))
     }
 }
 

@@ -3,5 +3,20 @@
 //! No I/O, no clock, no random numbers, no floats in rules: the same inputs give the same bytes on every machine (P19).
 //! Where to find what: docs/ARCHITECTURE.md. What travels: docs/PROTOCOL.md.
 
+pub mod access;
+pub mod catalogue;
+pub mod cbor;
+pub mod decide;
+pub mod digest;
+pub mod entity;
+pub mod fold;
 pub mod ids;
+pub mod merge;
+pub mod op;
+pub mod outcome;
+pub mod phone_number;
+pub mod row;
+pub mod text;
 pub mod value;
+pub mod wire;
+pub mod workflow;

@@ -1,0 +1,253 @@
+//! Who may do what where. One function decides; default is no.
+//!
+//! The server builds a `Principal` from its store for every request (roles and scopes are in no token); the phone builds
+//! one from what the control frame told it, for predictions. Source: domain.md §2, security decisions in docs/SECURITY.
+
+use crate::ids::{ScopeId, ServerMs, UserId};
+
+/// What a grant makes somebody.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Role {
+    /// Thành viên tổ.
+    Member,
+    /// Tổ trưởng.
+    TeamLeader,
+    /// Cán bộ chuyển đổi số cấp xã.
+    CommuneOfficer,
+    /// Cán bộ cấp huyện; reads only, ended with the districts.
+    DistrictOfficer,
+    /// Cán bộ cấp tỉnh; aggregates, no person data.
+    ProvinceOfficer,
+    /// Người phụ trách bảo vệ dữ liệu cá nhân.
+    PrivacyOfficer,
+    /// Kiểm tra, giám sát; reads only.
+    Auditor,
+    /// Quản trị; no person data.
+    Admin,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Member,
+        Self::TeamLeader,
+        Self::CommuneOfficer,
+        Self::DistrictOfficer,
+        Self::ProvinceOfficer,
+        Self::PrivacyOfficer,
+        Self::Auditor,
+        Self::Admin,
+    ];
+
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::TeamLeader => "team_leader",
+            Self::CommuneOfficer => "commune_officer",
+            Self::DistrictOfficer => "district_officer",
+            Self::ProvinceOfficer => "province_officer",
+            Self::PrivacyOfficer => "privacy_officer",
+            Self::Auditor => "auditor",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Reads the stable code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.code() == code)
+    }
+
+    /// Whether rows about households and visits are sent to a holder's phone.
+    pub fn reads_rows(self) -> bool {
+        matches!(self, Self::Member | Self::TeamLeader | Self::CommuneOfficer)
+    }
+}
+
+/// The scope of an admin's grant: the installation itself.
+pub const INSTALLATION: ScopeId = ScopeId(uuid::Uuid::nil());
+
+/// How long work done under a grant that has ended since is still taken, in milliseconds: 30 days (sync-design §2.6).
+pub const LATE_GRACE_MS: u64 = 30 * 86_400_000;
+
+/// One role in one scope, expanded from a grant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Holding {
+    /// Where.
+    pub scope: ScopeId,
+    /// What.
+    pub role: Role,
+    /// When it ended, if it did.
+    pub ended: Option<Ended>,
+}
+
+/// The end of a holding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// The revision of the user's grants that took it away.
+    pub rev: u64,
+    /// When, by the server's clock.
+    pub at: ServerMs,
+}
+
+/// Who is asking, with everything they hold or lately held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Principal {
+    /// The user.
+    pub user: UserId,
+    /// Revision of the user's grants.
+    pub grants_rev: u64,
+    /// What they hold or held.
+    pub holdings: Vec<Holding>,
+}
+
+/// What somebody wants to do. A new action does not compile until `authorise` decides it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Action {
+    /// Read households, visits, plans and cases of a scope.
+    ReadRows,
+    /// Read counts without persons.
+    ReadCounts,
+    /// Read units and teams.
+    ReadTeams,
+    /// Enter or change a household.
+    WriteHousehold,
+    /// Send a household to another village, or take one in.
+    MoveHousehold,
+    /// Record, correct, hand in or void a visit.
+    WriteVisit,
+    /// Plan a visit.
+    WritePlan,
+    /// Send a visit back.
+    ReturnVisit,
+    /// Approve a visit.
+    ApproveVisit,
+    /// Settle a conflict case.
+    ResolveCase,
+    /// Enter or change a unit.
+    WriteUnit,
+    /// Set up or change a team and its members.
+    WriteTeam,
+    /// Give or take a role inside a team.
+    GrantTeamRole,
+    /// Give or take any other role.
+    GrantOfficeRole,
+    /// Enter an account, or give out an enrolment code.
+    WriteUser,
+    /// Open or close a reporting month.
+    SetPeriod,
+}
+
+/// The answer, with the role that gave it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Yes.
+    Allowed(Role),
+    /// The grant has ended, but the op is honest work from before: take it, and say so.
+    Late(Role),
+    /// No.
+    Denied,
+}
+
+impl Access {
+    /// The role, unless denied.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::Allowed(role) | Self::Late(role) => Some(role),
+            Self::Denied => None,
+        }
+    }
+}
+
+fn may(role: Role, action: Action) -> bool {
+    use Action::*;
+    use Role::*;
+    match action {
+        ReadRows => matches!(role, Member | TeamLeader | CommuneOfficer | Auditor),
+        ReadCounts => !matches!(role, Admin | PrivacyOfficer),
+        ReadTeams => true,
+        WriteHousehold | WriteVisit | WritePlan => matches!(role, Member | TeamLeader),
+        MoveHousehold | ResolveCase => matches!(role, TeamLeader | CommuneOfficer),
+        ReturnVisit => matches!(role, TeamLeader | CommuneOfficer),
+        ApproveVisit | SetPeriod => matches!(role, CommuneOfficer),
+        WriteUnit | WriteTeam | GrantTeamRole | WriteUser => matches!(role, CommuneOfficer | Admin),
+        GrantOfficeRole => matches!(role, Admin),
+    }
+}
+
+/// Decides whether a principal may act in a scope.
+///
+/// `op_rev` is the revision stamped on the op (`None` for reads and desk work, which get no grace); `now` is the server's
+/// clock. The strongest role that may do it answers. An admin's grant holds everywhere, for what an admin may do.
+pub fn authorise(principal: &Principal, action: Action, scope: ScopeId, op_rev: Option<u64>, now: ServerMs) -> Access {
+    let mut best = Access::Denied;
+    for holding in &principal.holdings {
+        let here = holding.scope == scope || (holding.role == Role::Admin && holding.scope == INSTALLATION);
+        if !here || !may(holding.role, action) {
+            continue;
+        }
+        let access = match (holding.ended, op_rev) {
+            (None, _) => Access::Allowed(holding.role),
+            (Some(ended), Some(rev)) if rev < ended.rev && now.0 <= ended.at.0.saturating_add(LATE_GRACE_MS) => {
+                Access::Late(holding.role)
+            }
+            _ => continue,
+        };
+        best = match (best, access) {
+            (Access::Allowed(a), Access::Allowed(b)) => Access::Allowed(a.max(b)),
+            (Access::Late(a), Access::Late(b)) => Access::Late(a.max(b)),
+            (Access::Allowed(_), _) => best,
+            _ => access,
+        };
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn principal(holdings: Vec<Holding>) -> Principal {
+        Principal { user: UserId(Uuid::from_bytes([1; 16])), grants_rev: 9, holdings }
+    }
+    fn scope(n: u8) -> ScopeId {
+        ScopeId(Uuid::from_bytes([n; 16]))
+    }
+
+    #[test]
+    fn a_role_holds_only_in_its_scope() {
+        let member = principal(vec![Holding { scope: scope(1), role: Role::Member, ended: None }]);
+        let now = ServerMs(0);
+        assert_eq!(authorise(&member, Action::WriteVisit, scope(1), None, now), Access::Allowed(Role::Member));
+        assert_eq!(authorise(&member, Action::WriteVisit, scope(2), None, now), Access::Denied);
+        assert_eq!(authorise(&member, Action::ApproveVisit, scope(1), None, now), Access::Denied);
+    }
+
+    #[test]
+    fn work_from_before_a_grant_ended_is_taken_for_thirty_days_and_no_longer() {
+        let ended = Some(Ended { rev: 8, at: ServerMs(1_000) });
+        let moved = principal(vec![Holding { scope: scope(1), role: Role::Member, ended }]);
+        let ask = |rev, now| authorise(&moved, Action::WriteVisit, scope(1), rev, ServerMs(now));
+        assert_eq!(ask(Some(7), 1_000 + LATE_GRACE_MS), Access::Late(Role::Member));
+        assert_eq!(ask(Some(7), 1_001 + LATE_GRACE_MS), Access::Denied);
+        assert_eq!(ask(Some(8), 2_000), Access::Denied);
+        assert_eq!(ask(None, 2_000), Access::Denied);
+    }
+
+    #[test]
+    fn an_admin_administers_everywhere_and_reads_no_person() {
+        let admin = principal(vec![Holding { scope: INSTALLATION, role: Role::Admin, ended: None }]);
+        assert_eq!(authorise(&admin, Action::WriteTeam, scope(3), None, ServerMs(0)), Access::Allowed(Role::Admin));
+        assert_eq!(authorise(&admin, Action::ReadRows, scope(3), None, ServerMs(0)), Access::Denied);
+    }
+
+    #[test]
+    fn nobody_above_the_commune_reads_rows() {
+        for role in [Role::ProvinceOfficer, Role::DistrictOfficer, Role::Admin, Role::PrivacyOfficer] {
+            let who = principal(vec![Holding { scope: scope(1), role, ended: None }]);
+            assert_eq!(authorise(&who, Action::ReadRows, scope(1), None, ServerMs(0)), Access::Denied, "{role:?}");
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! Registers that are created and set in the ordinary way: households, plans, units, teams.
+
+use std::collections::BTreeMap;
+
+use crate::access::Action;
+use crate::cbor::{Cbor, Ext, Malformed, Raw};
+use crate::decide::cases::Disputes;
+use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, store};
+use crate::entity::*;
+use crate::ids::*;
+use crate::merge::{Meeting, after, meet};
+use crate::op::*;
+use crate::outcome::Code;
+use crate::phone_number;
+use crate::row::{Group, GroupKey, Register, RowType, Standing};
+use crate::text::{TextLimit, check_text};
+
+const NAME: TextLimit = TextLimit { max_chars: 120, newline: false };
+const NOTE: TextLimit = TextLimit { max_chars: 2_000, newline: true };
+const CODE_CHARS_MAX: usize = 60;
+
+/// Which action an ordinary op needs.
+fn action(intent: &Intent) -> Action {
+    match intent {
+        Intent::PlanCreate(_) | Intent::PlanSet(_) | Intent::PlanCancel(_) => Action::WritePlan,
+        Intent::UnitSet(_) | Intent::UnitCreate(_) => Action::WriteUnit,
+        Intent::TeamCreate(_) | Intent::TeamSet(_) => Action::WriteTeam,
+        _ => Action::WriteHousehold,
+    }
+}
+
+/// Groups that rules move on; no op sets them directly.
+fn is_ruled(ty: RowType, key: GroupKey) -> bool {
+    ty == RowType::PLAN && key == plan::STATUS
+}
+
+pub(super) fn create<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    intent: &Intent,
+    body: &CreateRow,
+) -> Result<Decision, Stop<S::Error>> {
+    let ty = row_type(intent.name()).unwrap_or(RowType::HOUSEHOLD);
+    allowed(context.may(op, action(intent), body.scope))?;
+    let Some((_, unit)) = store(state.register(RowType::UNIT, body.scope.0))? else {
+        return Err(Refusal::at(Code::NotFound, "scope").into());
+    };
+    in_force(&unit, context.today())?;
+    let mut groups = body.groups.0.clone();
+    for required in required_groups(ty) {
+        if !groups.contains_key(required) {
+            return Err(Refusal::at(Code::BadValue, format!("groups[{required}]")).into());
+        }
+    }
+    if ty == RowType::PLAN {
+        groups.entry(plan::STATUS).or_insert_with(|| Raw(plan_status("planned", None, None).cbor()));
+    }
+    check_groups(ty, &groups, None, true)?;
+    check_references(state, ty, body.scope, &groups)?;
+    let ver = crate::row::Ver::first(context.server_epoch);
+    let register = Register::new(ty, op.row_id(), context.stamp(ver), groups);
+    Ok(Decision::applied(ver, vec![Change::PutRegister { scope: body.scope, register }]))
+}
+
+pub(super) fn plan_status(status: &str, visit: Option<VisitId>, reason: Option<String>) -> PlanStatus {
+    PlanStatus { status: status.to_owned(), visit, reason, ext: Ext::default() }
+}
+
+/// Finds the live register that an op is about, where the author may act on it.
+fn reach<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    ty: RowType,
+    id: uuid::Uuid,
+    action: Action,
+) -> Result<(ScopeId, Register), Stop<S::Error>> {
+    let Some((scope, register)) = store(state.register(ty, id))? else { return Err(Code::NotFound.into()) };
+    if context.may(op, action, scope).role().is_some() {
+        return Ok((scope, register));
+    }
+    // Not theirs. If it was, and went away, they may know that much.
+    for holding in &context.principal.holdings {
+        if context.may(op, action, holding.scope).role().is_some() && store(state.has_left(holding.scope, ty, id))? {
+            return Err(Code::MovedAway.into());
+        }
+    }
+    Err(Code::NotFound.into())
+}
+
+pub(super) fn set<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    intent: &Intent,
+    body: &SetGroups,
+) -> Result<Decision, Stop<S::Error>> {
+    let ty = row_type(intent.name()).unwrap_or(RowType::HOUSEHOLD);
+    let (scope, current) = reach(state, context, op, ty, body.id, action(intent))?;
+    if body.groups.0.is_empty() {
+        return Err(Refusal::at(Code::BadValue, "groups").into());
+    }
+    check_groups(ty, &body.groups.0, Some(&current), false)?;
+    check_references(state, ty, scope, &body.groups.0)?;
+    let ver = current.ver.next(context.server_epoch);
+    let stamp = context.stamp(ver);
+    let writer = context.writer(body.base_ver);
+    let mut register = Register { ver, ..current.clone() };
+    let mut disputes = Disputes::new(op);
+    for (key, value) in &body.groups.0 {
+        let Some(group) = current.groups.get(key) else {
+            register.groups.insert(*key, Group::set(value.clone(), stamp));
+            continue;
+        };
+        let meeting = meet(group, value, &writer);
+        let mut next = after(group, value, stamp, meeting, is_guarded(ty, *key));
+        if meeting == Meeting::Clash {
+            next.case = Some(store(disputes.open(state, context, scope, &current, *key, value))?);
+        }
+        register.groups.insert(*key, next);
+    }
+    let mut changes = vec![Change::PutRegister { scope, register }];
+    let case = disputes.finish(&mut changes);
+    Ok(Decision::applied(ver, changes).with_case(case))
+}
+
+pub(super) fn relocate<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    body: &MoveRow,
+) -> Result<Decision, Stop<S::Error>> {
+    let (from, current) = reach(state, context, op, RowType::HOUSEHOLD, body.id, Action::MoveHousehold)?;
+    // Both the old and the new scope need the right; the author never learns more about a foreign one.
+    allowed(context.may(op, Action::MoveHousehold, body.to))?;
+    let Some((_, unit)) = store(state.register(RowType::UNIT, body.to.0))? else {
+        return Err(Refusal::at(Code::NotFound, "to").into());
+    };
+    in_force(&unit, context.today())?;
+    if from == body.to {
+        return Err(Code::WrongState.into());
+    }
+    let ver = current.ver.next(context.server_epoch);
+    let register = Register { ver, standing: Standing::Live, ..current };
+    Ok(Decision::applied(ver, vec![Change::Move { from, to: body.to, register }]))
+}
+
+pub(super) fn cancel_plan<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    body: &CancelPlan,
+) -> Result<Decision, Stop<S::Error>> {
+    let (scope, current) = reach(state, context, op, RowType::PLAN, body.plan.0, Action::WritePlan)?;
+    if let Some(reason) = &body.reason {
+        text(reason, NOTE, "reason")?;
+    }
+    let status: Option<PlanStatus> = current.group(plan::STATUS);
+    if status.is_some_and(|status| status.status != "planned") {
+        return Err(Code::WrongState.into());
+    }
+    let value = Raw(plan_status("cancelled", None, body.reason.clone()).cbor());
+    let (ver, register) = with_group(context, current, plan::STATUS, value);
+    Ok(Decision::applied(ver, vec![Change::PutRegister { scope, register }]))
+}
+
+/// Sets one group that rules move on.
+pub(super) fn with_group(
+    context: &Context<'_>,
+    current: Register,
+    key: GroupKey,
+    value: Raw,
+) -> (crate::row::Ver, Register) {
+    let ver = current.ver.next(context.server_epoch);
+    let mut register = Register { ver, ..current };
+    register.groups.insert(key, Group::set(value, context.stamp(ver)));
+    (ver, register)
+}
+
+/// Refuses a unit outside its period of validity.
+pub(super) fn in_force(unit: &Register, day: Day) -> Result<(), Refusal> {
+    match unit.group::<Validity>(unit::VALIDITY) {
+        Some(validity) if day < validity.from || validity.to.is_some_and(|to| day >= to) => {
+            Err(Code::UnitNotInForce.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn required_groups(ty: RowType) -> &'static [GroupKey] {
+    match ty {
+        RowType::HOUSEHOLD => &[household::LABEL],
+        RowType::PLAN => &[plan::TASK, plan::ASSIGNEE],
+        RowType::TEAM => &[team::IDENTITY, team::VALIDITY],
+        RowType::UNIT => &[unit::IDENTITY, unit::PARENT, unit::VALIDITY],
+        _ => &[],
+    }
+}
+
+fn read<T: Cbor>(raw: &Raw, field: &str) -> Result<T, Refusal> {
+    T::from_cbor(&raw.0).map_err(|fault: Malformed| Refusal {
+        code: Code::BadValue,
+        field: Some(field.to_owned()),
+        rule: Some(fault.to_string()),
+    })
+}
+
+/// Checks one text.
+pub(super) fn text(text: &str, limit: TextLimit, field: &str) -> Result<(), Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::at(Code::BadValue, field));
+    }
+    check_text(text, limit).map_err(|fault| Refusal {
+        code: Code::BadValue,
+        field: Some(field.to_owned()),
+        rule: Some(fault.code().to_owned()),
+    })
+}
+
+/// Checks a name.
+pub(super) fn name(value: &str, field: &str) -> Result<(), Refusal> {
+    text(value, NAME, field)
+}
+
+/// Checks a code of a closed list.
+pub(super) fn one_of(value: &str, allowed: &[&str], field: &str) -> Result<(), Refusal> {
+    if allowed.contains(&value) { Ok(()) } else { Err(Refusal::at(Code::BadValue, field)) }
+}
+
+fn short_code(value: &str, field: &str) -> Result<(), Refusal> {
+    let fits = !value.is_empty()
+        && value.len() <= CODE_CHARS_MAX
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    if fits { Ok(()) } else { Err(Refusal::at(Code::BadValue, field)) }
+}
+
+/// Checks the values of the groups that an op sets. Groups that this version does not know are carried.
+fn check_groups(
+    ty: RowType,
+    groups: &BTreeMap<GroupKey, Raw>,
+    current: Option<&Register>,
+    creating: bool,
+) -> Result<(), Refusal> {
+    for (key, raw) in groups {
+        if !creating && is_ruled(ty, *key) {
+            return Err(Code::NotAllowed.into());
+        }
+        match (ty, *key) {
+            (RowType::HOUSEHOLD, household::LABEL) => {
+                let value: HouseholdLabel = read(raw, "label")?;
+                name(&value.label, "label")?;
+                if let Some(landmark) = &value.landmark {
+                    name(landmark, "landmark")?;
+                }
+            }
+            (RowType::HOUSEHOLD, household::HEAD) => {
+                name(&read::<HouseholdHead>(raw, "head")?.display_name, "head")?;
+                consented(groups, current, "head")?;
+            }
+            (RowType::HOUSEHOLD, household::PHONE) => {
+                let value: HouseholdPhone = read(raw, "phone")?;
+                if phone_number::normalise(&value.phone).as_deref() != Ok(value.phone.as_str()) {
+                    return Err(Refusal::at(Code::BadValue, "phone"));
+                }
+                consented(groups, current, "phone")?;
+            }
+            (RowType::HOUSEHOLD, household::CLASS) => {
+                let value: HouseholdClass = read(raw, "class")?;
+                one_of(&value.class, &["normal", "poor", "near_poor", "policy"], "class")?;
+            }
+            (RowType::HOUSEHOLD, household::PEOPLE) => {
+                if read::<HouseholdPeople>(raw, "adults_15_plus")?.adults_15_plus > 30 {
+                    return Err(Refusal::at(Code::BadValue, "adults_15_plus"));
+                }
+            }
+            (RowType::HOUSEHOLD, household::CONSENT) => {
+                let value: Consent = read(raw, "consent")?;
+                for purpose in &value.purposes {
+                    one_of(purpose, &["visit_log", "follow_up", "recognition", "photo"], "consent.purposes")?;
+                }
+                one_of(&value.method, &["spoken_witnessed", "signed_on_screen", "guardian"], "consent.method")?;
+                short_code(&value.notice_version, "consent.notice_version")?;
+                short_code(&value.language, "consent.language")?;
+            }
+            (RowType::HOUSEHOLD, household::STATUS) => {
+                one_of(&read::<HouseholdStatus>(raw, "status")?.status, &["active", "closed"], "status")?;
+            }
+            (RowType::PLAN, plan::TASK) => {
+                let value: PlanTask = read(raw, "task")?;
+                short_code(&value.visit_type, "task.visit_type")?;
+                for kind in &value.kinds {
+                    short_code(kind, "task.kinds")?;
+                }
+                if let Some(note) = &value.note {
+                    text(note, NOTE, "task.note")?;
+                }
+            }
+            (RowType::PLAN, plan::ASSIGNEE) => drop(read::<PlanAssignee>(raw, "assignee")?),
+            (RowType::PLAN, plan::STATUS) => {
+                one_of(&read::<PlanStatus>(raw, "status")?.status, &["planned"], "status")?;
+            }
+            (RowType::TEAM, team::IDENTITY) => {
+                let value: TeamIdentity = read(raw, "identity")?;
+                one_of(&value.level, &["commune", "village"], "identity.level")?;
+                name(&value.name, "identity.name")?;
+            }
+            (RowType::TEAM, team::DECISION) => name(&read::<TeamDecision>(raw, "decision")?.number, "decision.number")?,
+            (RowType::TEAM, team::VALIDITY) | (RowType::UNIT, unit::VALIDITY) => validity(&read(raw, "validity")?)?,
+            (RowType::UNIT, unit::IDENTITY) => {
+                let value: UnitIdentity = read(raw, "identity")?;
+                one_of(&value.level, &["province", "district", "commune", "village"], "identity.level")?;
+                short_code(&value.code, "identity.code")?;
+                short_code(&value.unit_type, "identity.unit_type")?;
+                name(&value.name, "identity.name")?;
+                name(&value.full_name, "identity.full_name")?;
+            }
+            (RowType::UNIT, unit::PARENT) => drop(read::<UnitParent>(raw, "parent")?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn validity(value: &Validity) -> Result<(), Refusal> {
+    match value.to {
+        Some(to) if to <= value.from => Err(Refusal::at(Code::BadValue, "validity.to")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the whole set of groups of a new unit.
+pub(super) fn check_new_unit(groups: &BTreeMap<GroupKey, Raw>) -> Result<(), Refusal> {
+    for required in required_groups(RowType::UNIT) {
+        if !groups.contains_key(required) {
+            return Err(Refusal::at(Code::BadValue, format!("groups[{required}]")));
+        }
+    }
+    check_groups(RowType::UNIT, groups, None, true)
+}
+
+/// Checks one group's value against the register that it is meant for.
+pub(super) fn check_value(ty: RowType, key: GroupKey, value: &Raw, row: &Register) -> Result<(), Refusal> {
+    check_groups(ty, &BTreeMap::from([(key, value.clone())]), Some(row), true)
+}
+
+/// A name or a phone is stored only while the household agrees that visits are logged.
+fn consented(groups: &BTreeMap<GroupKey, Raw>, current: Option<&Register>, field: &str) -> Result<(), Refusal> {
+    let consent: Option<Consent> = match groups.get(&household::CONSENT) {
+        Some(raw) => Consent::from_cbor(&raw.0).ok(),
+        None => current.and_then(|register| register.group(household::CONSENT)),
+    };
+    match consent {
+        Some(consent)
+            if consent.withdrawn.is_none() && consent.purposes.iter().any(|purpose| purpose == "visit_log") =>
+        {
+            Ok(())
+        }
+        _ => Err(Refusal::at(Code::ConsentMissing, field)),
+    }
+}
+
+/// What a register names must be there, in the same scope: a foreign id is as good as none.
+fn check_references<S: State>(
+    state: &mut S,
+    ty: RowType,
+    scope: ScopeId,
+    groups: &BTreeMap<GroupKey, Raw>,
+) -> Result<(), Stop<S::Error>> {
+    for (key, raw) in groups {
+        match (ty, *key) {
+            (RowType::PLAN, plan::TASK) => {
+                let task: PlanTask = read(raw, "task")?;
+                if ScopeId::from(task.village) != scope {
+                    return Err(Refusal::at(Code::NotFound, "task.village").into());
+                }
+                if let Some(household) = task.household
+                    && store(state.register(RowType::HOUSEHOLD, household.0))?.is_none_or(|(at, _)| at != scope)
+                    && !store(state.has_left(scope, RowType::HOUSEHOLD, household.0))?
+                {
+                    return Err(Refusal::at(Code::NotFound, "task.household").into());
+                }
+            }
+            (RowType::PLAN, plan::ASSIGNEE) => {
+                let assignee: PlanAssignee = read(raw, "assignee")?;
+                if store(state.register(RowType::TEAM, assignee.team.0))?.is_none() {
+                    return Err(Refusal::at(Code::NotFound, "assignee.team").into());
+                }
+            }
+            (RowType::TEAM, team::IDENTITY) => {
+                let identity: TeamIdentity = read(raw, "identity")?;
+                if ScopeId::from(identity.unit) != scope {
+                    return Err(Refusal::at(Code::NotFound, "identity.unit").into());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
