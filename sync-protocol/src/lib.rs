@@ -6,6 +6,7 @@
 pub mod access;
 pub mod catalogue;
 pub mod cbor;
+pub mod count;
 pub mod decide;
 pub mod digest;
 pub mod entity;

@@ -14,7 +14,7 @@ use crate::phone_number;
 use crate::row::{Group, Register, RowType, Ver};
 
 /// The organisations that a member may come from (domain.md §8). No party office: that is sensitive.
-pub const ORGANISATIONS: [&str; 11] = [
+const ORGANISATIONS: [&str; 11] = [
     "youth",
     "women",
     "farmers",

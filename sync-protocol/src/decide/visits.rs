@@ -18,7 +18,7 @@ use crate::workflow::{Refused, VisitStatus, correction, transition};
 const WORDS: TextLimit = TextLimit { max_chars: 2_000, newline: true };
 const NAME: TextLimit = TextLimit { max_chars: 120, newline: false };
 /// Most activities of one visit.
-pub const ACTIVITIES_MAX: usize = 50;
+const ACTIVITIES_MAX: usize = 50;
 /// Most people who came along.
 const MEMBERS_MAX: usize = 20;
 /// Most reasons of one return.
