@@ -1,1 +1,14 @@
-//! See the crate's description in Cargo.toml.
+//! The server: takes ops, keeps the order, shows the officer what was done.
+//!
+//! Layers: `http → (sync | desk | reading | accounts) → storage`. A handler holds no rule, a rule holds no SQL, a store
+//! holds no HTTP status. See docs/ARCHITECTURE.md.
+
+pub mod auth;
+pub mod keys;
+pub mod principal;
+pub mod problem;
+pub mod sample;
+pub mod storage;
+pub mod sync;
+pub mod units;
+pub mod work;

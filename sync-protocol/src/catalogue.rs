@@ -1173,7 +1173,9 @@ impl Kind {
             check_code(&rule.state, &at)?;
             let mut when = rule.when.clone();
             // The status of a case is no answer, but a state may depend on it.
-            if let (true, Some(statuses)) = (self.is_case(), when.0.remove("status")) {
+            if self.is_case()
+                && let Some(statuses) = when.0.remove("status")
+            {
                 let known = |status: &Scalar| match (status, workflow) {
                     (Scalar::Text(status), Some(workflow)) => workflow.statuses.contains(status),
                     _ => false,
@@ -1207,7 +1209,7 @@ impl Field {
         let ty = self.field_type;
         let misplaced = (self.allow.is_some() && self.list.is_none())
             || (ty != FieldType::MultiEnum && self.min_items.is_some())
-            || self.list.is_some() == !self.options.is_empty() && ty.is_choice()
+            || (ty.is_choice() && self.list.is_some() != self.options.is_empty())
             || (!ty.is_choice() && (self.list.is_some() || !self.options.is_empty()));
         if misplaced {
             return wrong(Problem::BadChoices);
@@ -1246,12 +1248,11 @@ impl Field {
     fn check_bounds(&self, at: &str) -> Result<(), CatalogueError> {
         let ty = self.field_type;
         let bounds = || self.min.iter().chain(&self.max);
+        let takes_length = matches!(ty, FieldType::Text | FieldType::Code | FieldType::Url);
         let fits = (ty.is_number() || bounds().next().is_none())
             && (ty == FieldType::Decimal || bounds().all(|bound| bound.is_whole()))
             && !matches!((self.min, self.max), (Some(min), Some(max)) if min > max)
-            && self.max_length.is_none_or(|max| {
-                max > 0 && matches!(ty, FieldType::Text | FieldType::Code | FieldType::Url) && max <= TextLimit::NOTE.max_chars
-            })
+            && self.max_length.is_none_or(|max| (1..=TextLimit::NOTE.max_chars).contains(&max) && takes_length)
             && self.max_count.is_none_or(|max| max > 0 && ty == FieldType::Photo)
             // Finer places are never stored; see `Value::Place`.
             && self.precision_decimals.is_none_or(|decimals| decimals <= 3 && ty == FieldType::Geo);
@@ -1410,11 +1411,10 @@ impl Catalogue {
         }
     }
 
-    /// Whether the activity counts as an achievement: its outcome is `done`, or its kind has no outcome, as cases have
-    /// none and count when they are recorded. "Already had it" counts for coverage, not here.
+    /// Whether the activity counts as an achievement: its outcome is `done`. "Already had it" counts for coverage, not
+    /// here; a case has no outcome and is counted by being recorded. The same rule as [`crate::count::is_achieved`].
     pub fn counts_as_done(&self, activity: &ActivityContent) -> bool {
-        self.kind(&activity.kind)
-            .is_some_and(|kind| kind.field("outcome").is_none() || self.outcome(activity) == Some("done"))
+        self.outcome(activity) == Some("done")
     }
 }
 
@@ -1691,12 +1691,8 @@ impl Rule {
                 .is_some_and(|(left, right)| left > right)
         };
         match &self.check {
-            None => {}
-            Some(Check::Le { left, right }) => {
-                if exceeds(left, right) {
-                    broken(left);
-                }
-            }
+            Some(Check::Le { left, right }) if exceeds(left, right) => broken(left),
+            None | Some(Check::Le { .. }) => {}
             Some(Check::AllLe { fields, right }) => {
                 fields.iter().filter(|left| exceeds(left, right)).for_each(|left| broken(left));
             }
@@ -1726,8 +1722,9 @@ impl Rule {
 
 impl Kind {
     fn check_evidence(&self, activity: &ActivityContent, facts: &ActivityFacts<'_>) -> Option<Finding> {
-        let nothing_to_show = matches!(activity.fields.get("outcome"), Some(Value::Text(outcome)) if outcome == "not_done" || outcome == "refused");
-        if nothing_to_show {
+        if let Some(Value::Text(outcome)) = activity.fields.get("outcome")
+            && matches!(outcome.as_str(), "not_done" | "refused")
+        {
             return None;
         }
         let count = |wanted: EvidenceKind| {
@@ -1914,22 +1911,27 @@ impl Field {
         let decimals = self.precision_decimals.unwrap_or(3).min(3);
         let step = 10_i128.pow(3 - u32::from(decimals));
         let degrees = |name: &str| {
-            let rounded = Decimal::parse(&decimal_text(place.get(name)?)?)?.rounded(decimals);
-            i32::try_from(rounded * step).ok()
+            let text = decimal_text(place.get(name)?)?;
+            // Positions come with more decimals than a `Decimal` holds; those do not decide how a half is rounded.
+            let digits_max = text.find('.').map_or(text.len(), |dot| dot + 1 + Decimal::FRACTION_DIGITS);
+            let kept = text.get(..digits_max).unwrap_or(&text);
+            let rest = text.get(digits_max..).unwrap_or("");
+            if !rest.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+            i32::try_from(Decimal::parse(kept)?.rounded(decimals) * step).ok()
         };
         Some(Value::Place { lat_e3: degrees("lat")?, lon_e3: degrees("lon")? })
     }
 }
 
-/// The digits of a JSON number or string, at most as many decimals as are kept exactly; further ones decide nothing
-/// that is stored, but phones send them with positions.
+/// The digits of a JSON number or string. A number's own text is used, so nothing is rounded on the way.
 fn decimal_text(json: &serde_json::Value) -> Option<String> {
-    let text = match json {
-        serde_json::Value::Number(number) => number.to_string(),
-        serde_json::Value::String(text) => text.trim().to_owned(),
-        _ => return None,
-    };
-    Some(text)
+    match json {
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::String(text) => Some(text.trim().to_owned()),
+        _ => None,
+    }
 }
 
 fn read_int(text: &str) -> Option<i64> {

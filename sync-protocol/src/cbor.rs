@@ -499,7 +499,7 @@ macro_rules! int_map {
                 $($crate::int_map!(@put $sort map, $key, self.$field);)+
                 map.finish(out);
             }
-            fn from_cbor(bytes: &[u8]) -> Result<Self, $crate::cbor::Malformed> {
+            fn from_cbor(bytes: &[u8]) -> std::result::Result<Self, $crate::cbor::Malformed> {
                 let mut map = $crate::cbor::IntMap::parse(bytes)?;
                 Ok(Self {
                     $($field: $crate::int_map!(@get $sort map, $key, $type),)+

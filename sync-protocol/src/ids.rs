@@ -155,7 +155,9 @@ impl Day {
     /// Reads `YYYY-MM-DD`.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' || !text.is_ascii() {
+        if bytes.len() != 10
+            || !bytes.iter().enumerate().all(|(at, b)| if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() })
+        {
             return None;
         }
         Self::from_civil(text[..4].parse().ok()?, text[5..7].parse().ok()?, text[8..].parse().ok()?)
@@ -187,6 +189,9 @@ impl Month {
     /// Reads `YYYY-MM`.
     pub fn parse(text: &str) -> Option<Self> {
         let (year, month) = text.split_once('-')?;
+        if !year.bytes().chain(month.bytes()).all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
         let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
         ((1970..=9999).contains(&year) && (1..=12).contains(&month) && text.len() == 7)
             .then(|| Self(year * 12 + month - 1))
@@ -256,6 +261,8 @@ mod tests {
         assert_eq!(Day::parse("2025-02-29"), None);
         assert_eq!(Day::parse("2025-13-01"), None);
         assert_eq!(Day::parse("25-1-1"), None);
+        assert_eq!(Day::parse("2026-+1-01"), None);
+        assert_eq!(Month::parse("2026-+1"), None);
     }
 
     #[test]

@@ -159,6 +159,10 @@ codes! {
     BadValue "bad_value"
         "Giá trị không hợp lệ."
         "The value is not valid.",
+    /// The device was revoked; an officer decides what becomes of the entry.
+    DeviceRevoked "device_revoked"
+        "Máy này đã bị thu hồi. Dữ liệu đã được giữ lại cho cán bộ xã xem xét."
+        "This phone was revoked. The entry is kept for the officer to look at.",
     /// The village or commune was not in force on that day.
     UnitNotInForce "unit_not_in_force"
         "Đơn vị hành chính không còn hiệu lực vào ngày này."

@@ -1,6 +1,6 @@
 //! What text may be: its form, its length, and the numbers that free text must not contain.
 //!
-//! Source: docs/SECURITY.md, "Input limits"; docs/PRIVACY.md, "Never stored".
+//! Source: docs/SECURITY.md, "Input limits" and "Never stored".
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
@@ -512,6 +512,7 @@ mod tests {
             "0010 9900 1234",
             "0 0 1 0 9 9 0 0 1 2 3 4",
             "00-1099.001 234",
+            "00-11-2026-1234",
             "123456789012",
             "123 456 789 012",
             "123.456.789.012",

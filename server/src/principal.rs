@@ -1,0 +1,50 @@
+//! From an account to what it may do: grants, read from the store at every request, expanded to scopes.
+
+use sync_protocol::access::{Ended, Holding, INSTALLATION, Principal, Role};
+use sync_protocol::decide::Grant;
+use sync_protocol::ids::*;
+
+use crate::storage::{Result, Tx};
+
+/// Reads what a user holds and lately held.
+///
+/// A grant for a commune holds in its villages; a grant for a province in its communes, where it gives counts only.
+/// An account that is not in use holds nothing.
+pub fn principal(tx: &mut dyn Tx, user: UserId, now: ServerMs) -> Result<Principal> {
+    let Some(account) = tx.user(user)? else {
+        return Ok(Principal { user, grants_rev: 0, holdings: Vec::new() });
+    };
+    let today = Day::of_ms(now.0);
+    let mut holdings = Vec::new();
+    if account.active {
+        for grant in tx.grants_of(user)? {
+            expand(tx, &grant, today, account.grants_rev, &mut holdings)?;
+        }
+    }
+    Ok(Principal { user, grants_rev: account.grants_rev, holdings })
+}
+
+fn expand(tx: &mut dyn Tx, grant: &Grant, today: Day, rev: u64, holdings: &mut Vec<Holding>) -> Result<()> {
+    let Some(role) = Role::from_code(&grant.role) else { return Ok(()) };
+    if today < grant.from {
+        return Ok(());
+    }
+    let is_over = grant.to.is_some_and(|to| today >= to);
+    let ended = match (is_over, grant.ended) {
+        (false, _) => None,
+        (true, Some((rev, at))) => Some(Ended { rev, at }),
+        // It ran out by its date: what was stamped with any revision up to now is from before.
+        (true, None) => {
+            let to = grant.to.unwrap_or(today);
+            Some(Ended { rev: rev + 1, at: ServerMs(u64::from(to.0) * 86_400_000) })
+        }
+    };
+    let mut hold = |unit: UnitId| holdings.push(Holding { scope: unit.into(), role, ended });
+    hold(grant.unit);
+    if ScopeId::from(grant.unit) != INSTALLATION {
+        for below in tx.units_below(grant.unit)? {
+            hold(below);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,901 @@
+//! The exchange with a phone: ops in, outcomes and rows out. One request, one answer.
+//!
+//! Source: docs/PROTOCOL.md, "Sync session". What an op does is decided in `sync_protocol::decide`; this module keeps the
+//! order, the proofs and the scope.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use p256::ecdsa::signature::Verifier;
+use p256::ecdsa::{Signature, VerifyingKey};
+use sync_protocol::access::{Principal, Role};
+use sync_protocol::catalogue::Catalogue;
+use sync_protocol::cbor::{self, Bytes, Cbor, Ext};
+use sync_protocol::decide::{Context, Decision, State, decide_bytes};
+use sync_protocol::digest::{BucketState, fold};
+use sync_protocol::ids::*;
+use sync_protocol::merge::Lineage;
+use sync_protocol::op::{Chain, Op, OpName, signing_input};
+use sync_protocol::outcome::{Code, Outcome, Verdict};
+use sync_protocol::row::{BucketId, Class};
+use sync_protocol::wire::*;
+
+use crate::keys::CursorKey;
+use crate::principal::principal;
+use crate::storage::{BucketRow, LoggedOp, Outbox, StorageError, Store, Tx};
+use crate::work::{AuditBody, Work, wire_gen};
+
+/// Most bytes of rows in one answer when the phone names no budget.
+const BUDGET_DEFAULT: usize = 256 * 1024;
+/// Most bytes of rows in one answer.
+const BUDGET_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of rows that go into one frame before packing.
+const FRAME_ROWS_BYTES: usize = 64 * 1024;
+/// Most devices whose cursors are remembered.
+const REMEMBERED_MAX: usize = 50_000;
+/// Most chain values in a fork answer.
+const FORK_CHAIN_MAX: u64 = 2_000;
+
+/// Why there is no answer in frames.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The body does not start with a hello that can be read. 400.
+    #[error("the request does not start with a readable hello: {0}")]
+    NoHello(String),
+    /// The protocol version is too old or too new. 426.
+    #[error("the protocol version is not spoken here")]
+    Version,
+    /// The session is unknown, ended, or the seal is wrong. 401.
+    #[error("the session is not valid")]
+    Session,
+    /// Too many ops in one request. 413.
+    #[error("too many ops in one request")]
+    TooManyOps,
+    /// The store failed. 503 or 507.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Fills bytes with randomness. Passed in, so that a simulation can repeat itself.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+/// Tells the server's time. Passed in for the same reason.
+pub type Clock = Arc<dyn Fn() -> ServerMs + Send + Sync>;
+
+/// The server's half of the protocol.
+pub struct SyncService {
+    store: Store,
+    catalogue: &'static Catalogue,
+    secrets: Secrets,
+    server_epoch: AtomicU16,
+    clock: Clock,
+    random: Random,
+    remembered: Mutex<HashMap<DeviceId, ([u8; 8], Cursors)>>,
+    on_new_epoch: Box<dyn Fn(u16) + Send + Sync>,
+}
+
+/// Keys that are derived from the one secret that lies beside the store.
+#[derive(Clone)]
+pub struct Secrets {
+    cursor: [u8; 32],
+    sync: [u8; 32],
+    refresh: [u8; 32],
+}
+
+impl Secrets {
+    /// Derives them.
+    pub fn of(key: &CursorKey) -> Self {
+        let derive = |purpose: &str| blake3::derive_key(purpose, key.as_bytes());
+        Self {
+            cursor: derive("thonso 2026 cursor"),
+            sync: derive("thonso 2026 sync session"),
+            refresh: derive("thonso 2026 refresh token"),
+        }
+    }
+
+    /// The key with which a session seals its hellos. Not stored: whoever reads the store cannot call as a phone.
+    pub fn sync_key(&self, session: u64) -> [u8; 32] {
+        *blake3::keyed_hash(&self.sync, &session.to_be_bytes()).as_bytes()
+    }
+
+    /// The proof in the `generation`-th refresh token of a session.
+    pub fn refresh_proof(&self, session: u64, generation: u32) -> [u8; 32] {
+        let mut input = session.to_be_bytes().to_vec();
+        input.extend_from_slice(&generation.to_be_bytes());
+        *blake3::keyed_hash(&self.refresh, &input).as_bytes()
+    }
+
+    fn cursor_mac(&self, bucket: BucketId, gen_: u32, seq: u64) -> [u8; 8] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.cursor);
+        hasher.update(bucket.scope.as_bytes());
+        hasher.update(&[bucket.class as u8]);
+        hasher.update(&bucket.quarter.to_be_bytes());
+        hasher.update(&gen_.to_be_bytes());
+        hasher.update(&seq.to_be_bytes());
+        let mut mac = [0; 8];
+        mac.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        mac
+    }
+}
+
+/// A request taken apart.
+struct Request {
+    sealed: SealedHello,
+    ops: Vec<(u32, OpsFrame)>,
+    problems: Vec<Problem>,
+}
+
+/// Who is calling, checked.
+struct Caller {
+    user: UserId,
+    public_key: VerifyingKey,
+    is_revoked: bool,
+}
+
+/// What came of the ops of a request.
+#[derive(Default)]
+struct Pushed {
+    outcomes: Vec<Outcome>,
+    problems: Vec<Problem>,
+    fork: Option<Fork>,
+    last_n: u64,
+    durable_upto: u64,
+}
+
+/// What a phone may read, and from where on.
+struct Reading<'h> {
+    hello: &'h Hello,
+    cursors: BTreeMap<BucketId, Cursor>,
+    scopes: BTreeSet<ScopeId>,
+}
+
+/// The rows part of an answer.
+struct Pulled {
+    frames: Vec<u8>,
+    reached: BTreeMap<BucketId, Cursor>,
+    trailer: Trailer,
+    is_ahead: bool,
+}
+
+fn problem(code: impl ToString, frame: u32, expected_n: Option<u64>) -> Problem {
+    Problem { code: code.to_string(), frame, expected_n, ext: Ext::default() }
+}
+
+impl SyncService {
+    /// Builds the service. `on_new_epoch` is told when the server's epoch was raised, so that it is kept outside the
+    /// store too.
+    pub fn new(
+        store: Store,
+        secrets: Secrets,
+        server_epoch: u16,
+        clock: Clock,
+        random: Random,
+        on_new_epoch: Box<dyn Fn(u16) + Send + Sync>,
+    ) -> Self {
+        Self {
+            store,
+            catalogue: Catalogue::shipped(),
+            secrets,
+            server_epoch: AtomicU16::new(server_epoch),
+            clock,
+            random,
+            remembered: Mutex::new(HashMap::new()),
+            on_new_epoch,
+        }
+    }
+
+    /// The server's epoch.
+    pub fn server_epoch(&self) -> u16 {
+        self.server_epoch.load(Ordering::SeqCst)
+    }
+
+    /// Answers one request.
+    pub async fn exchange(self: &Arc<Self>, body: &[u8]) -> Result<Vec<u8>, SyncError> {
+        let request = read_request(body)?;
+        let now = (self.clock)();
+        let hello = request.sealed.hello.clone();
+        let caller = self.authenticate(&request.sealed).await?;
+        let pushed = self.push(&request, &caller, now).await?;
+        self.answer(&hello, &caller, pushed, request.problems, now).await
+    }
+
+    async fn authenticate(&self, sealed: &SealedHello) -> Result<Caller, SyncError> {
+        let hello = &sealed.hello;
+        if hello.proto != PROTO {
+            return Err(SyncError::Version);
+        }
+        // The seal first: it costs no look-up, and nobody without a session learns anything.
+        if !sealed.is_sealed_by(&self.secrets.sync_key(hello.session)) {
+            return Err(SyncError::Session);
+        }
+        let (session, device) = (hello.session, hello.device);
+        let found = self
+            .store
+            .read(move |tx| {
+                let Some(session) = tx.session(session)? else { return Ok(None) };
+                let Some(device) = tx.device(device)? else { return Ok(None) };
+                let user = tx.user(session.user)?;
+                Ok(user.map(|user| (session, device, user)))
+            })
+            .await?;
+        let Some((session, device, user)) = found else { return Err(SyncError::Session) };
+        if session.device != Some(device.id) || device.user != session.user || !user.active {
+            return Err(SyncError::Session);
+        }
+        // A revoked device may still deliver; it reads nothing any more.
+        let is_revoked = device.revoked.is_some();
+        if session.revoked.is_some() && !is_revoked {
+            return Err(SyncError::Session);
+        }
+        let public_key = VerifyingKey::from_sec1_bytes(&device.public_key).map_err(|_| SyncError::Session)?;
+        Ok(Caller { user: session.user, public_key, is_revoked })
+    }
+
+    async fn push(&self, request: &Request, caller: &Caller, now: ServerMs) -> Result<Pushed, SyncError> {
+        let hello = request.sealed.hello.clone();
+        let known = {
+            let (epoch, ask) = (hello.epoch, hello.ask.clone());
+            self.store
+                .read(move |tx| {
+                    let outbox = tx.outbox(epoch)?;
+                    let mut news = Vec::new();
+                    for n in &ask {
+                        if let Some(op) = tx.op(epoch, *n)?
+                            && let Ok(outcome) = cbor::read::<Outcome>(&op.outcome)
+                        {
+                            news.push(outcome);
+                        }
+                    }
+                    Ok((outbox, news))
+                })
+                .await?
+        };
+        let (outbox, news) = known;
+        if request.ops.is_empty() {
+            let mut pushed = Pushed { outcomes: news.clone(), ..Pushed::default() };
+            match outbox {
+                Some(outbox) => {
+                    pushed.last_n = outbox.last_n;
+                    pushed.durable_upto = outbox.durable_upto;
+                    if outbox.user != caller.user || outbox.device != hello.device {
+                        pushed.problems.push(problem("epoch_taken", 0, None));
+                    } else if forked(&outbox, &hello) {
+                        let (store, hello) = (self.store.clone(), hello.clone());
+                        pushed.fork = Some(store.read(move |tx| fork_answer(tx, &outbox, &hello)).await?);
+                    }
+                    return Ok(pushed);
+                }
+                // An empty outbox needs no row yet; one with a past must be known before its ops are judged.
+                None if hello.parent.is_none() || hello.last_n == 0 => return Ok(pushed),
+                None => {}
+            }
+        }
+        let push = Push {
+            frames: request.ops.clone(),
+            hello,
+            user: caller.user,
+            public_key: caller.public_key,
+            is_revoked: caller.is_revoked,
+            now,
+            server_epoch: self.server_epoch(),
+            catalogue: self.catalogue,
+            random: Arc::clone(&self.random),
+        };
+        let mut pushed = self.store.write(move |tx| push.run(tx)).await?;
+        pushed.outcomes.extend(news);
+        Ok(pushed)
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        hello: &Hello,
+        caller: &Caller,
+        pushed: Pushed,
+        mut problems: Vec<Problem>,
+        now: ServerMs,
+    ) -> Result<Vec<u8>, SyncError> {
+        problems.extend(pushed.problems);
+        let remembered = match (&hello.cursors, hello.cursors_short) {
+            (Some(cursors), _) => Some(cursors.clone()),
+            (None, None) => Some(Cursors::default()),
+            (None, Some(short)) => self.recall(hello.device, short),
+        };
+        let wants_rows = pushed.fork.is_none() && !caller.is_revoked;
+        let mut flags = 0;
+        if caller.is_revoked {
+            flags |= header_flag::WIPE;
+        }
+        if remembered.is_none() {
+            flags |= header_flag::NEED_CURSORS;
+        }
+        let mut server_epoch = self.server_epoch();
+        let mut pulled = None;
+        let mut control = None;
+        let mut dropped = Vec::new();
+        if let (Some(cursors), true) = (&remembered, wants_rows) {
+            let mut read = self.pull(hello, caller.user, cursors, now).await?;
+            if read.1.is_ahead {
+                // Genuine cursors beyond our heads: the store was restored without anyone saying so.
+                server_epoch = self.raise_epoch().await?;
+                read = self.pull(hello, caller.user, cursors, now).await?;
+            }
+            (control, pulled) = (read.0, Some(read.1));
+            dropped = read.2;
+        }
+
+        let mut out = Vec::new();
+        let mut frame = |kind, message: &dyn Fn() -> Vec<u8>| write_frame(kind, &message(), Effort::Server, &mut out);
+        let header = Header {
+            server_epoch,
+            server_ms: now,
+            last_n: pushed.last_n,
+            durable_upto: pushed.durable_upto,
+            next_after_ms: 0,
+            flags,
+            ext: Ext::default(),
+        };
+        let too_large = |fault: FrameFault| StorageError::Failed(Box::new(fault));
+        frame(FrameKind::Header, &|| header.cbor()).map_err(too_large)?;
+        if let Some(fork) = &pushed.fork {
+            frame(FrameKind::Fork, &|| fork.cbor()).map_err(too_large)?;
+        }
+        for problem in &problems {
+            frame(FrameKind::Problem, &|| problem.cbor()).map_err(too_large)?;
+        }
+        for chunk in pushed.outcomes.chunks(100) {
+            let outcomes = Outcomes { outcomes: chunk.to_vec(), ext: Ext::default() };
+            frame(FrameKind::Outcomes, &|| outcomes.cbor()).map_err(too_large)?;
+        }
+        if let Some(control) = &control {
+            frame(FrameKind::Control, &|| control.cbor()).map_err(too_large)?;
+        }
+        if !dropped.is_empty() {
+            let drop = DropFrame { scopes: dropped, ext: Ext::default() };
+            frame(FrameKind::Drop, &|| drop.cbor()).map_err(too_large)?;
+        }
+        let trailer = match pulled {
+            Some(pulled) => {
+                out.extend_from_slice(&pulled.frames);
+                let cursors = Cursors(pulled.reached.into_values().collect());
+                self.remember(hello.device, cursors);
+                pulled.trailer
+            }
+            None => Trailer { complete: false, state: None, more: false, heads: vec![], ext: Ext::default() },
+        };
+        write_frame(FrameKind::Trailer, &trailer.cbor(), Effort::Server, &mut out).map_err(too_large)?;
+        Ok(out)
+    }
+
+    /// Reads on one snapshot what the caller may see and has not got.
+    async fn pull(
+        self: &Arc<Self>,
+        hello: &Hello,
+        user: UserId,
+        cursors: &Cursors,
+        now: ServerMs,
+    ) -> Result<(Option<Control>, Pulled, Vec<ScopeId>), SyncError> {
+        let (service, hello, cursors) = (Arc::clone(self), hello.clone(), cursors.clone());
+        let read = self.store.read(move |tx| {
+            let principal = principal(tx, user, now)?;
+            let holdings = held_roles(&principal);
+            let control = if holdings_short(principal.grants_rev, &holdings) == hello.holdings {
+                None
+            } else {
+                let name = tx.user(user)?.map(|user| user.display_name).unwrap_or_default();
+                Some(Control {
+                    grants_rev: principal.grants_rev,
+                    user,
+                    display_name: name,
+                    holdings: holdings.clone(),
+                    schema_min: SCHEMA,
+                    seal_key: None,
+                    ext: Ext::default(),
+                })
+            };
+            let scopes: BTreeSet<ScopeId> = holdings
+                .iter()
+                .filter(|held| Role::from_code(&held.role).is_some_and(Role::reads_rows))
+                .map(|held| held.scope)
+                .collect();
+            let mut dropped: Vec<ScopeId> =
+                cursors.0.iter().map(|cursor| cursor.bucket.scope).filter(|scope| !scopes.contains(scope)).collect();
+            dropped.dedup();
+            let reading = Reading {
+                hello: &hello,
+                cursors: cursors.0.iter().map(|cursor| (cursor.bucket, *cursor)).collect(),
+                scopes,
+            };
+            let pulled = service.read_rows(tx, &reading)?;
+            Ok((control, pulled, dropped))
+        });
+        Ok(read.await?)
+    }
+
+    fn read_rows(&self, tx: &mut dyn Tx, reading: &Reading<'_>) -> Result<Pulled, StorageError> {
+        let server_epoch = self.server_epoch();
+        let hello = reading.hello;
+        let budget = match hello.budget_bytes {
+            0 => BUDGET_DEFAULT,
+            wanted => BUDGET_MAX.min(wanted as usize),
+        };
+        let class_max = if hello.classes == 0 { Class::Event as u8 } else { hello.classes - 1 };
+        let mut buckets: Vec<(BucketId, BucketRow)> = Vec::new();
+        for scope in &reading.scopes {
+            buckets.extend(tx.buckets_of(*scope)?);
+        }
+        let mut pulled = Pulled {
+            frames: Vec::new(),
+            reached: BTreeMap::new(),
+            trailer: Trailer { complete: true, state: None, more: false, heads: vec![], ext: Ext::default() },
+            is_ahead: false,
+        };
+        // Control first, then registers, then events with the newest quarter first.
+        let mut order = buckets.clone();
+        order.sort_by_key(|(id, _)| (id.class, std::cmp::Reverse(id.quarter), id.scope));
+        for (id, bucket) in &order {
+            if id.class as u8 > class_max {
+                pulled.trailer.complete = false;
+                continue;
+            }
+            let gen_ = wire_gen(server_epoch, bucket);
+            let cursor = reading.cursors.get(id);
+            let mut from = 0;
+            if let Some(cursor) = cursor {
+                let genuine = cursor.mac == self.secrets.cursor_mac(*id, cursor.gen_, cursor.seq);
+                if cursor.gen_ == gen_ && genuine && cursor.seq > bucket.head {
+                    pulled.is_ahead = true;
+                    return Ok(pulled);
+                }
+                if cursor.gen_ == gen_ && genuine && cursor.seq >= bucket.floor {
+                    from = cursor.seq;
+                }
+            }
+            let mut reached = from;
+            while reached < bucket.head {
+                if pulled.frames.len() >= budget {
+                    pulled.trailer.complete = false;
+                    pulled.trailer.more = true;
+                    break;
+                }
+                let rows = tx.rows_after(*id, reached, FRAME_ROWS_BYTES)?;
+                let Some((last, _)) = rows.last() else {
+                    // Positions at the end belong to rows that moved forward; nothing is missing.
+                    reached = bucket.head;
+                    break;
+                };
+                let end = if *last >= bucket.head { bucket.head } else { *last };
+                self.write_rows(*id, gen_, reached, end, &rows, &mut pulled.frames)?;
+                reached = end;
+            }
+            let mac = self.secrets.cursor_mac(*id, gen_, reached);
+            pulled.reached.insert(*id, Cursor { bucket: *id, gen_, seq: reached, mac });
+        }
+        if pulled.trailer.complete || hello.want_digests {
+            let state = |(id, bucket): &(BucketId, BucketRow)| BucketState {
+                bucket: *id,
+                gen_: wire_gen(server_epoch, bucket),
+                head: bucket.head,
+                digest: bucket.digest,
+            };
+            buckets.sort_by_key(|(id, _)| *id);
+            let states: Vec<BucketState> = buckets.iter().filter(|(_, row)| row.head > 0).map(state).collect();
+            if pulled.trailer.complete {
+                pulled.trailer.state = Some(fold(&states));
+            }
+            if hello.want_digests {
+                pulled.trailer.heads = states
+                    .iter()
+                    .map(|state| Head {
+                        scope: state.bucket.scope,
+                        class: state.bucket.class as u8,
+                        quarter: state.bucket.quarter,
+                        gen_: state.gen_,
+                        head: state.head,
+                        count: state.digest.count,
+                        sum: state.digest.sum,
+                        ext: Ext::default(),
+                    })
+                    .collect();
+            }
+        }
+        Ok(pulled)
+    }
+
+    /// Writes rows as one frame, or as two halves where they do not fit.
+    fn write_rows(
+        &self,
+        id: BucketId,
+        gen_: u32,
+        from: u64,
+        to: u64,
+        rows: &[(u64, Vec<u8>)],
+        out: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        let message = RowsFrame {
+            scope: id.scope,
+            class: id.class as u8,
+            quarter: id.quarter,
+            gen_,
+            from,
+            to,
+            mac: self.secrets.cursor_mac(id, gen_, to),
+            rows: rows.iter().map(|(_, body)| Bytes(body.clone())).collect(),
+            ext: Ext::default(),
+        };
+        match write_message(FrameKind::Rows, &message, Effort::Server, out) {
+            Ok(()) => Ok(()),
+            Err(_) if rows.len() > 1 => {
+                let (first, second) = rows.split_at(rows.len() / 2);
+                let middle = first.last().map_or(from, |(seq, _)| *seq);
+                self.write_rows(id, gen_, from, middle, first, out)?;
+                self.write_rows(id, gen_, middle, to, second, out)
+            }
+            Err(fault) => Err(StorageError::Failed(Box::new(fault))),
+        }
+    }
+
+    fn recall(&self, device: DeviceId, short: [u8; 8]) -> Option<Cursors> {
+        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.get(&device).filter(|(known, _)| *known == short).map(|(_, cursors)| cursors.clone())
+    }
+
+    /// Remembers what the phone holds if it takes all of the answer. A memory, never a need: it may be emptied any time.
+    fn remember(&self, device: DeviceId, cursors: Cursors) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(&device) {
+            remembered.clear();
+        }
+        remembered.insert(device, (cursors.short(), cursors));
+    }
+
+    async fn raise_epoch(&self) -> Result<u16, SyncError> {
+        let old = self.server_epoch();
+        let raised = self
+            .store
+            .write(move |tx| {
+                let stored = server_epoch_of(tx)?;
+                // Two requests may find out at once.
+                if stored > old {
+                    return Ok(stored);
+                }
+                tx.put_meta(SERVER_EPOCH_KEY, &(old + 1).to_be_bytes())?;
+                Ok(old + 1)
+            })
+            .await?;
+        self.server_epoch.fetch_max(raised, Ordering::SeqCst);
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        tracing::error!(server_epoch = raised, "the store is older than what phones hold; a new server epoch begins");
+        (self.on_new_epoch)(raised);
+        Ok(raised)
+    }
+}
+
+/// Where the server's epoch is kept in the store; it is also kept outside.
+pub const SERVER_EPOCH_KEY: &str = "server_epoch";
+
+/// The server's epoch as the store knows it; 0 in a new store.
+pub fn server_epoch_of(tx: &mut dyn Tx) -> Result<u16, StorageError> {
+    let bytes = tx.meta(SERVER_EPOCH_KEY)?;
+    Ok(bytes.and_then(|bytes| <[u8; 2]>::try_from(bytes).ok()).map_or(0, u16::from_be_bytes))
+}
+
+fn read_request(body: &[u8]) -> Result<Request, SyncError> {
+    let mut frames = Frames::new(body).enumerate();
+    let sealed = match frames.next() {
+        Some((_, Ok((FrameKind::Hello, payload)))) => {
+            SealedHello::read(&payload).map_err(|fault| SyncError::NoHello(fault.to_string()))?
+        }
+        Some((_, Err(fault))) => return Err(SyncError::NoHello(fault.to_string())),
+        Some(_) | None => return Err(SyncError::NoHello("no_hello".into())),
+    };
+    let mut request = Request { sealed, ops: Vec::new(), problems: Vec::new() };
+    let mut count = 0;
+    for (at, frame) in frames {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        match frame {
+            Ok((FrameKind::Ops, payload)) => match cbor::read::<OpsFrame>(&payload) {
+                Ok(ops) => {
+                    count += ops.ops.len();
+                    request.ops.push((at, ops));
+                }
+                Err(fault) => request.problems.push(problem(fault, at, None)),
+            },
+            Ok(_) => request.problems.push(problem("frame_kind_unexpected", at, None)),
+            Err(fault) => request.problems.push(problem(fault, at, None)),
+        }
+    }
+    if count > BATCH_OPS_MAX {
+        return Err(SyncError::TooManyOps);
+    }
+    Ok(request)
+}
+
+fn held_roles(principal: &Principal) -> Vec<HeldRole> {
+    let held = principal.holdings.iter().filter(|holding| holding.ended.is_none());
+    let pairs: BTreeSet<(ScopeId, &str)> = held.map(|holding| (holding.scope, holding.role.code())).collect();
+    pairs.into_iter().map(|(scope, role)| HeldRole { scope, role: role.to_owned(), ext: Ext::default() }).collect()
+}
+
+/// Whether the calling outbox is not the one that the server knows.
+fn forked(outbox: &Outbox, hello: &Hello) -> bool {
+    hello.last_n < outbox.last_n || (hello.last_n == outbox.last_n && hello.chain != outbox.chain.short())
+}
+
+fn fork_answer(tx: &mut dyn Tx, outbox: &Outbox, hello: &Hello) -> Result<Fork, StorageError> {
+    let oldest = if hello.oldest_n == 0 { hello.last_n } else { hello.oldest_n.saturating_sub(1) };
+    let to = outbox.last_n.min(hello.last_n);
+    let from = oldest.max(to.saturating_sub(FORK_CHAIN_MAX));
+    let mut chain: Vec<(u64, [u8; 8])> = Vec::new();
+    if from == 0 {
+        chain.push((0, Chain::start(outbox.device, outbox.epoch).short()));
+    }
+    chain.extend(tx.chains(outbox.epoch, from.max(1), to)?.into_iter().map(|(n, chain)| (n, chain.short())));
+    Ok(Fork { last_n: outbox.last_n, chain, ext: Ext::default() })
+}
+
+/// The writing part of a request.
+struct Push {
+    frames: Vec<(u32, OpsFrame)>,
+    hello: Hello,
+    user: UserId,
+    public_key: VerifyingKey,
+    is_revoked: bool,
+    now: ServerMs,
+    server_epoch: u16,
+    catalogue: &'static Catalogue,
+    random: Random,
+}
+
+impl Push {
+    /// Takes the ops in. Runs in one transaction; whatever the ops are, the answer is an outcome for each.
+    fn run(&self, tx: &mut dyn Tx) -> Result<Pushed, StorageError> {
+        let hello = &self.hello;
+        let mut pushed = Pushed::default();
+        let outbox = match tx.outbox(hello.epoch)? {
+            Some(outbox) if outbox.user != self.user || outbox.device != hello.device => {
+                pushed.problems.push(problem("epoch_taken", 0, None));
+                return Ok(pushed);
+            }
+            Some(outbox) => outbox,
+            None => Outbox {
+                epoch: hello.epoch,
+                device: hello.device,
+                user: self.user,
+                parent: self.parent(tx)?,
+                last_n: 0,
+                chain: Chain::start(hello.device, hello.epoch),
+                durable_upto: 0,
+            },
+        };
+        pushed.durable_upto = outbox.durable_upto;
+        if outbox.last_n > 0 && forked(&outbox, hello) {
+            pushed.last_n = outbox.last_n;
+            pushed.fork = Some(fork_answer(tx, &outbox, hello)?);
+            return Ok(pushed);
+        }
+        let lineage = lineage_of(tx, &outbox)?;
+        let principal = principal(tx, self.user, self.now)?;
+        let mut work = Work::new(tx, self.now);
+        work.know_author(outbox.epoch, self.user);
+        let mut taking = Taking { outbox, lineage, principal, pushed };
+        for (at, frame) in &self.frames {
+            if !self.take_frame(&mut work, &mut taking, *at, frame)? {
+                break;
+            }
+        }
+        work.tx().put_outbox(&taking.outbox)?;
+        work.finish()?;
+        taking.pushed.last_n = taking.outbox.last_n;
+        Ok(taking.pushed)
+    }
+
+    /// A past is believed only of the same person's outbox on the same device.
+    fn parent(&self, tx: &mut dyn Tx) -> Result<Option<(Epoch, u64)>, StorageError> {
+        let Some((epoch, at)) = self.hello.parent else { return Ok(None) };
+        let parent = tx.outbox(epoch)?;
+        Ok(parent.filter(|parent| parent.user == self.user && parent.device == self.hello.device).map(|_| (epoch, at)))
+    }
+
+    /// Takes one frame in; `false` when later frames cannot follow it.
+    fn take_frame(
+        &self,
+        work: &mut Work<'_>,
+        taking: &mut Taking,
+        at: u32,
+        frame: &OpsFrame,
+    ) -> Result<bool, StorageError> {
+        let expected = taking.outbox.last_n + 1;
+        if frame.first_n == 0 || frame.first_n > expected {
+            taking.pushed.problems.push(problem("expected_n", at, Some(expected)));
+            return Ok(false);
+        }
+        let before = if frame.first_n == expected {
+            Some(taking.outbox.chain)
+        } else if frame.first_n == 1 {
+            Some(Chain::start(taking.outbox.device, taking.outbox.epoch))
+        } else {
+            work.tx().op(taking.outbox.epoch, frame.first_n - 1)?.map(|op| op.chain)
+        };
+        let Some(before) = before.filter(|chain| chain.short() == frame.before) else {
+            taking.pushed.fork = Some(fork_answer(work.tx(), &taking.outbox, &self.hello)?);
+            return Ok(false);
+        };
+        let chains: Vec<Chain> = frame
+            .ops
+            .iter()
+            .scan(before, |chain, op| {
+                *chain = chain.then(&op.0);
+                Some(*chain)
+            })
+            .collect();
+        let head = chains.last().copied().unwrap_or(before);
+        let count = u32::try_from(frame.ops.len()).unwrap_or(u32::MAX);
+        let input = signing_input(taking.outbox.device, taking.outbox.epoch, frame.first_n, count, &head);
+        let signed = Signature::from_slice(&frame.signature)
+            .is_ok_and(|signature| self.public_key.verify(&input, &signature).is_ok());
+        if !signed {
+            taking.pushed.problems.push(problem("bad_signature", at, None));
+            return Ok(false);
+        }
+        for ((n, op), chain) in (frame.first_n..).zip(&frame.ops).zip(chains) {
+            if n < expected {
+                // Sent again: the same op gets the same outcome; another op under the same number is a fork.
+                let known = work.tx().op(taking.outbox.epoch, n)?;
+                match known.filter(|known| known.chain == chain) {
+                    Some(known) => taking.pushed.outcomes.extend(cbor::read::<Outcome>(&known.outcome).ok()),
+                    None => {
+                        taking.pushed.fork = Some(fork_answer(work.tx(), &taking.outbox, &self.hello)?);
+                        return Ok(false);
+                    }
+                }
+            } else {
+                let outcome = self.take_op(work, taking, n, &op.0, chain)?;
+                taking.pushed.outcomes.push(outcome);
+            }
+        }
+        Ok(true)
+    }
+
+    fn take_op(
+        &self,
+        work: &mut Work<'_>,
+        taking: &mut Taking,
+        n: u64,
+        bytes: &[u8],
+        chain: Chain,
+    ) -> Result<Outcome, StorageError> {
+        let op = Op::read(bytes).ok();
+        let uid = op.as_ref().map(Op::uid);
+        let epoch = taking.outbox.epoch;
+        let mut body = None;
+        let earlier = match uid {
+            Some(uid) => taking.pushed_uid(work, uid)?,
+            None => None,
+        };
+        let outcome = match earlier {
+            // The same intent under another identity: a restored phone, a new enrolment. It had its effect.
+            Some(outcome) => Outcome { n, ..outcome },
+            None => {
+                let decision = if self.is_revoked {
+                    late_queue()
+                } else {
+                    let context = Context {
+                        principal: &taking.principal,
+                        epoch,
+                        n,
+                        lineage: &taking.lineage,
+                        server_epoch: self.server_epoch,
+                        received: self.now,
+                        catalogue: self.catalogue,
+                    };
+                    decide_bytes(work, &context, bytes)?
+                };
+                let outcome = decision.outcome(n);
+                if matches!(decision.verdict, Verdict::Deferred | Verdict::Rejected) {
+                    body = Some(bytes.to_vec());
+                }
+                self.note(work, taking, op.as_ref(), &decision);
+                work.apply(decision.changes)?;
+                // What changed may have been the author's own rights.
+                if op.as_ref().is_some_and(|op| (0x0505..=0x0509).contains(&op.code)) {
+                    taking.principal.grants_rev =
+                        work.user(self.user)?.map_or(taking.principal.grants_rev, |user| user.grants_rev);
+                }
+                outcome
+            }
+        };
+        let logged = LoggedOp { epoch, n, uid, chain, outcome: outcome.cbor(), body, received: self.now };
+        work.tx().put_op(&logged)?;
+        taking.outbox.last_n = n;
+        taking.outbox.chain = chain;
+        Ok(outcome)
+    }
+
+    /// Writes the audit entry of an op.
+    fn note(&self, work: &mut Work<'_>, taking: &Taking, op: Option<&Op>, decision: &Decision) {
+        let mut salt = [0; 16];
+        (self.random)(&mut salt);
+        let scope = decision_scope(decision)
+            .or_else(|| taking.principal.holdings.first().map(|holding| holding.scope))
+            .unwrap_or(sync_protocol::access::INSTALLATION);
+        let body = AuditBody {
+            salt,
+            at: self.now,
+            actor: self.user,
+            device: Some(self.hello.device),
+            action: op
+                .and_then(|op| OpName::from_code(op.code))
+                .map_or_else(|| "op.unknown".to_owned(), |name| name.text().to_owned()),
+            object: op.map(Op::row_id),
+            outcome: verdict_text(decision).to_owned(),
+            reason: None,
+            ext: Ext::default(),
+        };
+        work.audit(scope, body);
+    }
+}
+
+/// The scope that a decision changed first.
+pub fn decision_scope(decision: &Decision) -> Option<ScopeId> {
+    use sync_protocol::decide::Change;
+    decision.changes.iter().find_map(|change| match change {
+        Change::PutRegister { scope, .. } | Change::PutEvent { scope, .. } | Change::Move { from: scope, .. } => {
+            Some(*scope)
+        }
+        Change::PutGrant(grant) => Some(grant.unit.into()),
+        Change::PutUser(user) => Some(user.unit.into()),
+    })
+}
+
+/// A verdict or a code, for the audit.
+pub fn verdict_text(decision: &Decision) -> &'static str {
+    match (decision.verdict, decision.code) {
+        (_, Some(code)) => code.text(),
+        (Verdict::AppliedWithCase, None) => "applied_with_case",
+        _ => "applied",
+    }
+}
+
+/// What comes from a revoked device is kept for the officer to look at; it has no effect by itself.
+fn late_queue() -> Decision {
+    Decision {
+        verdict: Verdict::Deferred,
+        code: Some(Code::DeviceRevoked),
+        field: None,
+        rule: None,
+        ver: None,
+        case: None,
+        changes: Vec::new(),
+    }
+}
+
+/// Earlier lives of an outbox: each parent up to where it was left, and its parents in turn.
+fn lineage_of(tx: &mut dyn Tx, outbox: &Outbox) -> Result<Lineage, StorageError> {
+    const GENERATIONS_MAX: usize = 64;
+    let mut lineage = Vec::new();
+    let mut next = outbox.parent;
+    while let Some((epoch, at)) = next
+        && lineage.len() < GENERATIONS_MAX
+    {
+        lineage.push((epoch, at));
+        next = tx.outbox(epoch)?.and_then(|parent| parent.parent);
+    }
+    Ok(Lineage(lineage))
+}
+
+/// What changes while the ops of one request are taken in.
+struct Taking {
+    outbox: Outbox,
+    lineage: Lineage,
+    principal: Principal,
+    pushed: Pushed,
+}
+
+impl Taking {
+    /// The outcome that an op had under whatever identity it came first.
+    fn pushed_uid(&self, work: &mut Work<'_>, uid: OpUid) -> Result<Option<Outcome>, StorageError> {
+        let Some((epoch, n)) = work.tx().op_by_uid(uid)? else { return Ok(None) };
+        let known = work.tx().op(epoch, n)?;
+        Ok(known.and_then(|known| cbor::read::<Outcome>(&known.outcome).ok()))
+    }
+}

@@ -1,0 +1,217 @@
+//! The command line, read by hand: three commands do not pay for a parser.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where `demo` listens unless told otherwise. Loopback only.
+pub(crate) const DEMO_PORT: u16 = 8787;
+
+/// The seed of `demo --once` unless told otherwise.
+pub(crate) const DEMO_SEED: u64 = 1;
+
+/// Printed by `help`, on standard output.
+pub(crate) const HELP: &str = "\
+The project's commands.
+
+cargo xtask test [--quick] [--deny]
+    Checks what the build needs, then formatting, clippy, every test, the API docs, and licences and sources
+    with cargo-deny where it is installed. Stops at the first failure.
+      --quick   leave out clippy and the API docs
+      --deny    fail if cargo-deny is not installed
+
+cargo xtask demo [--port N] [--data DIR]
+    Builds server and field client, seeds a sample commune when DIR is new, and serves it on loopback until Ctrl-C.
+      --port N    listen on 127.0.0.1:N (default 8787; 0 takes any free port, the server prints which)
+      --data DIR  keep the data there (default: `demo` in the build folder)
+
+cargo xtask demo --once [--seed N] [--data DIR]
+    Runs the whole main job without a screen: phones, server, lost signal, power cut. Prints what happened; exits 0
+    only if every count agrees.
+      --seed N    the same seed gives the same story (default 1)
+      --data DIR  leave the files there for a look (default: a fresh temporary folder, removed after success)
+
+cargo xtask bench
+    Runs the benchmarks, then measures the budgets end to end.
+
+cargo xtask help
+    This text.
+
+Exit codes: 0 all well, 1 something failed, 2 the command line was not understood; `demo` passes on the code of what
+it ran.
+";
+
+/// One command line, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Test(Test),
+    Demo(Demo),
+    Bench,
+}
+
+/// `cargo xtask test`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Test {
+    /// Leave out clippy and the API docs.
+    pub(crate) quick: bool,
+    /// A missing cargo-deny is a failure instead of a skipped step.
+    pub(crate) deny: bool,
+}
+
+/// `cargo xtask demo`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Demo {
+    /// Serve a sample commune until stopped.
+    Serve { port: u16, data: Option<PathBuf> },
+    /// Run the main job once, headless.
+    Once { seed: u64, data: Option<PathBuf> },
+}
+
+/// A command line that was not understood, in words.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn usage<T>(message: impl Into<String>) -> Result<T, Usage> {
+    Err(Usage(message.into()))
+}
+
+/// Reads the words after `cargo xtask`.
+pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, Usage> {
+    let mut words = words.into_iter();
+    let Some(name) = words.next() else { return usage("no command given") };
+    let rest: Vec<String> = words.collect();
+    let asks_help = rest.iter().any(|word| word == "--help" || word == "-h");
+    match name.as_str() {
+        "help" | "--help" | "-h" => Ok(Command::Help),
+        "test" | "demo" | "bench" if asks_help => Ok(Command::Help),
+        "test" => parse_test(rest).map(Command::Test),
+        "demo" => parse_demo(rest).map(Command::Demo),
+        "bench" => match rest.first() {
+            Some(word) => usage(format!("`bench` takes no options, but got `{word}`")),
+            None => Ok(Command::Bench),
+        },
+        _ => usage(format!("there is no command `{name}`")),
+    }
+}
+
+fn parse_test(words: Vec<String>) -> Result<Test, Usage> {
+    let mut test = Test::default();
+    for word in words {
+        match word.as_str() {
+            "--quick" => test.quick = true,
+            "--deny" => test.deny = true,
+            _ => return usage(format!("`test` does not know `{word}`")),
+        }
+    }
+    Ok(test)
+}
+
+fn parse_demo(words: Vec<String>) -> Result<Demo, Usage> {
+    let (mut once, mut port, mut data, mut seed) = (false, None, None, None);
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let (name, inline) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+            _ => (word, None),
+        };
+        if name == "--once" && inline.is_none() {
+            once = true;
+            continue;
+        }
+        if !matches!(name.as_str(), "--port" | "--data" | "--seed") {
+            return usage(format!("`demo` does not know `{name}`"));
+        }
+        let Some(value) = inline.or_else(|| words.next()) else { return usage(format!("`{name}` needs a value")) };
+        match name.as_str() {
+            "--port" => port = Some(number::<u16>(&name, &value)?),
+            "--seed" => seed = Some(number::<u64>(&name, &value)?),
+            _ if value.is_empty() => return usage("`--data` needs the path of a folder"),
+            _ => data = Some(PathBuf::from(value)),
+        }
+    }
+    match (once, port, seed) {
+        (true, Some(_), _) => usage("`--port` goes without `--once`: the headless story finds its own free ports"),
+        (false, _, Some(_)) => usage("`--seed` goes with `--once`"),
+        (true, None, seed) => Ok(Demo::Once { seed: seed.unwrap_or(DEMO_SEED), data }),
+        (false, port, None) => Ok(Demo::Serve { port: port.unwrap_or(DEMO_PORT), data }),
+    }
+}
+
+fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, Usage> {
+    value.parse().or_else(|_| usage(format!("`{name}` needs a whole number in range, not `{value}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, Usage> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    fn complaint(line: &str) -> String {
+        read(line).expect_err(line).to_string()
+    }
+
+    #[test]
+    fn each_command_has_its_defaults() {
+        assert_eq!(read("test"), Ok(Command::Test(Test { quick: false, deny: false })));
+        assert_eq!(read("demo"), Ok(Command::Demo(Demo::Serve { port: DEMO_PORT, data: None })));
+        assert_eq!(read("demo --once"), Ok(Command::Demo(Demo::Once { seed: DEMO_SEED, data: None })));
+        assert_eq!(read("bench"), Ok(Command::Bench));
+    }
+
+    #[test]
+    fn options_are_read_in_any_order_and_both_spellings() {
+        assert_eq!(read("test --deny --quick"), Ok(Command::Test(Test { quick: true, deny: true })));
+        let served = Ok(Command::Demo(Demo::Serve { port: 0, data: Some("x/y".into()) }));
+        assert_eq!(read("demo --data x/y --port 0"), served);
+        assert_eq!(read("demo --port=0 --data=x/y"), served);
+        let once = Ok(Command::Demo(Demo::Once { seed: 7, data: Some("z".into()) }));
+        assert_eq!(read("demo --seed 7 --data z --once"), once);
+    }
+
+    #[test]
+    fn help_is_given_wherever_it_is_asked_for() {
+        for line in ["help", "--help", "-h", "test --help", "demo -h", "bench --help"] {
+            assert_eq!(read(line), Ok(Command::Help), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_text_names_the_defaults_that_hold() {
+        assert!(HELP.contains(&format!("default {DEMO_PORT};")));
+        assert!(HELP.contains(&format!("(default {DEMO_SEED})")));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        assert!(complaint("").contains("no command"));
+        assert!(complaint("deploy").contains("`deploy`"));
+        assert!(complaint("deploy --help").contains("`deploy`"));
+        assert!(complaint("test --fast").contains("`--fast`"));
+        assert!(complaint("demo here").contains("`here`"));
+        assert!(complaint("demo --once=yes").contains("`--once`"));
+        assert!(complaint("bench --all").contains("`--all`"));
+    }
+
+    #[test]
+    fn values_must_be_there_and_in_range() {
+        assert!(complaint("demo --port").contains("needs a value"));
+        assert!(complaint("demo --port 65536").contains("`65536`"));
+        assert!(complaint("demo --once --seed -1").contains("`-1`"));
+        assert!(complaint("demo --data=").contains("folder"));
+    }
+
+    #[test]
+    fn options_that_do_not_go_together_are_refused() {
+        assert!(complaint("demo --once --port 1").contains("--port"));
+        assert!(complaint("demo --seed 3").contains("--once"));
+    }
+}
