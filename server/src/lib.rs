@@ -3,6 +3,7 @@
 //! Layers: `http → (sync | desk | reading | accounts) → storage`. A handler holds no rule, a rule holds no SQL, a store
 //! holds no HTTP status. See docs/ARCHITECTURE.md.
 
+pub mod accounts;
 pub mod auth;
 pub mod keys;
 pub mod principal;

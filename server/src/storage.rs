@@ -288,8 +288,10 @@ pub trait Tx {
     fn outbox(&mut self, epoch: Epoch) -> Result<Option<Outbox>>;
     /// Writes an outbox.
     fn put_outbox(&mut self, outbox: &Outbox) -> Result<()>;
-    /// Marks everything that is held now as being in a backup.
-    fn mark_all_durable(&mut self) -> Result<()>;
+    /// All outboxes with the highest number held of each.
+    fn outboxes(&mut self) -> Result<Vec<(Epoch, u64)>>;
+    /// Notes that an outbox is in a backup up to a number; never goes back.
+    fn mark_durable(&mut self, epoch: Epoch, upto: u64) -> Result<()>;
     /// A decided op.
     fn op(&mut self, epoch: Epoch, n: u64) -> Result<Option<LoggedOp>>;
     /// Where an op was decided first.

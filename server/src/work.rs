@@ -293,6 +293,8 @@ impl<'t> Work<'t> {
             }
         }
         self.write_audit()?;
+        let commits = commits_of(self.tx)? + 1;
+        self.tx.put_meta(COMMITS_KEY, &commits.to_be_bytes())?;
         self.write_rows()
     }
 
@@ -366,6 +368,15 @@ impl<'t> Work<'t> {
         }
         Ok(())
     }
+}
+
+/// Where the store counts its units of work.
+const COMMITS_KEY: &str = "commits";
+
+/// How many units of work the store has seen. Kept also outside: a store that has seen fewer was restored.
+pub fn commits_of(tx: &mut dyn Tx) -> Result<u64> {
+    let bytes = tx.meta(COMMITS_KEY)?;
+    Ok(bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map_or(0, u64::from_be_bytes))
 }
 
 /// The next entry of an audit chain.

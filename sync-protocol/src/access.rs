@@ -132,8 +132,10 @@ pub enum Action {
     GrantTeamRole,
     /// Give or take any other role.
     GrantOfficeRole,
-    /// Enter an account, or give out an enrolment code.
+    /// Enter an account, set its password, revoke its devices.
     WriteUser,
+    /// Give out a code that brings a member's phone in.
+    GiveCode,
     /// Open or close a reporting month.
     SetPeriod,
 }
@@ -171,8 +173,15 @@ fn may(role: Role, action: Action) -> bool {
         ReturnVisit => matches!(role, TeamLeader | CommuneOfficer),
         ApproveVisit | SetPeriod => matches!(role, CommuneOfficer),
         WriteUnit | WriteTeam | GrantTeamRole | WriteUser => matches!(role, CommuneOfficer | Admin),
+        GiveCode => matches!(role, TeamLeader | CommuneOfficer | Admin),
         GrantOfficeRole => matches!(role, Admin),
     }
+}
+
+/// What a person may have done in good faith before they learned that their grant had ended. Everything else (roles,
+/// teams, units, months, reviews, moves) gets no grace: the revision on an op is only what its device claims.
+fn is_field_work(action: Action) -> bool {
+    matches!(action, Action::WriteHousehold | Action::WriteVisit | Action::WritePlan)
 }
 
 /// Decides whether a principal may act in a scope.
@@ -188,7 +197,9 @@ pub fn authorise(principal: &Principal, action: Action, scope: ScopeId, op_rev: 
         }
         let access = match (holding.ended, op_rev) {
             (None, _) => Access::Allowed(holding.role),
-            (Some(ended), Some(rev)) if rev < ended.rev && now.0 <= ended.at.0.saturating_add(LATE_GRACE_MS) => {
+            (Some(ended), Some(rev))
+                if is_field_work(action) && rev < ended.rev && now.0 <= ended.at.0.saturating_add(LATE_GRACE_MS) =>
+            {
                 Access::Late(holding.role)
             }
             _ => continue,
@@ -234,6 +245,32 @@ mod tests {
         assert_eq!(ask(Some(7), 1_001 + LATE_GRACE_MS), Access::Denied);
         assert_eq!(ask(Some(8), 2_000), Access::Denied);
         assert_eq!(ask(None, 2_000), Access::Denied);
+    }
+
+    #[test]
+    fn only_field_work_outlives_a_grant() {
+        let ended = Some(Ended { rev: 8, at: ServerMs(1_000) });
+        for role in Role::ALL {
+            let former = principal(vec![Holding { scope: scope(1), role, ended }]);
+            for action in [
+                Action::ReturnVisit,
+                Action::ApproveVisit,
+                Action::ResolveCase,
+                Action::MoveHousehold,
+                Action::WriteUnit,
+                Action::WriteTeam,
+                Action::GrantTeamRole,
+                Action::GrantOfficeRole,
+                Action::WriteUser,
+                Action::SetPeriod,
+            ] {
+                assert_eq!(
+                    authorise(&former, action, scope(1), Some(1), ServerMs(2_000)),
+                    Access::Denied,
+                    "{action:?}"
+                );
+            }
+        }
     }
 
     #[test]

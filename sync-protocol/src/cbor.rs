@@ -226,7 +226,7 @@ impl IntMapWriter {
     }
 
     /// Sets a key.
-    pub fn put<T: Cbor + ?Sized>(&mut self, key: u64, value: &T) {
+    pub fn put<T: Cbor>(&mut self, key: u64, value: &T) {
         let mut out = Vec::new();
         value.to_cbor(&mut out);
         self.0.insert(key, out);
@@ -551,7 +551,6 @@ mod tests {
 
     mod shapes {
         #![allow(unreachable_pub)]
-        use super::*;
         int_map! {
             /// A struct of an older app.
             pub struct Old {

@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use crate::access::{Access, Action, Principal, authorise};
 use crate::catalogue::Catalogue;
-use crate::cbor::Malformed;
+use crate::cbor::{Cbor, Malformed};
 use crate::ids::*;
 use crate::merge::{Lineage, Writer};
 use crate::op::{Intent, Op};
 use crate::outcome::{Code, Outcome, Verdict};
-use crate::row::{Event, Register, RowType, Stamp, Ver};
+use crate::row::{Event, ROW_BYTES_MAX, Register, RowType, Stamp, Ver};
 
 /// What `decide` may ask. Reads only; every answer is as of the transaction that will apply the changes.
 pub trait State {
@@ -301,7 +301,7 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Intent::UserCreate(body) => admin::create_user(state, context, op, body),
         Intent::PeriodSet(body) => admin::set_period(state, context, op, body),
     };
-    match decided {
+    match decided.and_then(|decision| readable(&decision).map(|()| decision).map_err(Stop::Refused)) {
         Ok(decision) => Ok(decision),
         Err(Stop::Refused(refusal)) if refusal.code == Code::NeedsServerUpdate => {
             Ok(Decision::without_effect(Verdict::Deferred, refusal))
@@ -309,6 +309,22 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Err(Stop::Refused(refusal)) => Ok(Decision::without_effect(Verdict::Rejected, refusal)),
         Err(Stop::Store(error)) => Err(error),
     }
+}
+
+/// No op makes a row that a phone could not read, or that does not fit into a frame: it would block its bucket (P12).
+fn readable(decision: &Decision) -> Result<(), Refusal> {
+    for change in &decision.changes {
+        let row = match change {
+            Change::PutRegister { register, .. } | Change::Move { register, .. } => register.cbor(),
+            Change::PutEvent { event, .. } => event.cbor(),
+            Change::PutUser(_) | Change::PutGrant(_) => continue,
+        };
+        if row.len() > ROW_BYTES_MAX {
+            return Err(Refusal { code: Code::OpTooLarge, field: None, rule: Some("row_too_large".into()) });
+        }
+        crate::cbor::check(&row)?;
+    }
+    Ok(())
 }
 
 pub use visits::{initial_state, reporting_month};

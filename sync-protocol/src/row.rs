@@ -11,6 +11,9 @@ use crate::cbor::{self, Bytes, Cbor, Ext, IntMap, IntMapWriter, Malformed, Raw, 
 use crate::ids::*;
 use crate::int_map;
 
+/// Longest row. Leaves room in a frame even when nothing compresses.
+pub const ROW_BYTES_MAX: usize = 24 * 1024;
+
 /// Version of a row: the server's epoch in the top 16 bits, a per-row counter below. It is independent of the row's
 /// position in a bucket, survives a move between buckets, and is never used again after a server was restored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

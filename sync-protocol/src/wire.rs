@@ -31,6 +31,8 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub const BATCH_OPS_MAX: usize = 500;
 /// Largest window that a compressed frame may ask for, as a power of two.
 const WINDOW_LOG_MAX: u32 = 20;
+/// Longest payload for which the compressor chooses the window itself.
+const WINDOW_BYTES_CHOSEN: usize = 256 * 1024;
 /// Bytes of a frame's head.
 pub const FRAME_HEAD_BYTES: usize = 4;
 
@@ -155,10 +157,31 @@ fn compress(payload: &[u8], effort: Effort) -> Option<Vec<u8>> {
     let mut compressor = Compressor::with_prepared_dictionary(encoder_dictionary(effort)).ok()?;
     compressor.set_parameter(CParameter::ContentSizeFlag(false)).ok()?;
     compressor.set_parameter(CParameter::DictIdFlag(false)).ok()?;
+    if payload.len() > WINDOW_BYTES_CHOSEN {
+        // Left to itself, the compressor asks for a window of payload and dictionary together.
+        compressor.set_parameter(CParameter::WindowLog(WINDOW_LOG_MAX)).ok()?;
+    }
     compressor.compress(payload).ok()
 }
 
+/// Reads how large a window a compressed frame asks for, before anything is done for it (RFC 8878, 3.1.1.1).
+fn check_window(packed: &[u8]) -> Result<(), FrameFault> {
+    const MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
+    let head = packed.strip_prefix(&MAGIC).ok_or(FrameFault::Damaged)?;
+    let [descriptor, window, ..] = head else { return Err(FrameFault::Damaged) };
+    let is_single_segment = descriptor & 0x20 != 0;
+    // With a single segment there is no window; the content size stands there, and the limits on it follow.
+    if !is_single_segment {
+        let base = 1u64 << (10 + (window >> 3));
+        if base + base / 8 * u64::from(window & 7) > 1 << WINDOW_LOG_MAX {
+            return Err(FrameFault::InflatesTooMuch);
+        }
+    }
+    Ok(())
+}
+
 fn inflate(packed: &[u8], with_dictionary: bool) -> Result<Vec<u8>, FrameFault> {
+    check_window(packed)?;
     let mut decompressor = if with_dictionary {
         Decompressor::with_prepared_dictionary(decoder_dictionary())
     } else {
@@ -315,8 +338,10 @@ impl Cbor for Cursors {
                 }
             }
         }
-        if cursors.is_sorted_by(|a, b| a.bucket < b.bucket) {
-            Ok(Self(cursors))
+        let read = Self(cursors);
+        // One list, one spelling: no scope without cursors, none twice.
+        if read.0.is_sorted_by(|a, b| a.bucket < b.bucket) && read.cbor() == bytes {
+            Ok(read)
         } else {
             Err(Malformed::NotDeterministic)
         }

@@ -145,8 +145,14 @@ impl Tx for Tables {
         Ok(())
     }
 
-    fn mark_all_durable(&mut self) -> Result<()> {
-        self.outboxes.values_mut().for_each(|outbox| outbox.durable_upto = outbox.last_n);
+    fn outboxes(&mut self) -> Result<Vec<(Epoch, u64)>> {
+        Ok(self.outboxes.values().map(|outbox| (outbox.epoch, outbox.last_n)).collect())
+    }
+
+    fn mark_durable(&mut self, epoch: Epoch, upto: u64) -> Result<()> {
+        if let Some(outbox) = self.outboxes.get_mut(&epoch) {
+            outbox.durable_upto = outbox.durable_upto.max(upto.min(outbox.last_n));
+        }
         Ok(())
     }
 

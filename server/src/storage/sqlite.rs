@@ -209,6 +209,8 @@ impl Storage for SqliteStorage {
     fn backup(&self, to: &Path) -> Result<()> {
         let source = connect(&self.path, true)?;
         let name = to.to_str().ok_or_else(|| StorageError::Failed("the path is not UTF-8".into()))?;
+        // Copying attaches the new file for the while.
+        source.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
         source.execute("VACUUM INTO ?1", [name])?;
         let copy = connect(to, true)?;
         let verdict: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
@@ -551,8 +553,17 @@ impl Tx for SqliteTx<'_> {
         )
     }
 
-    fn mark_all_durable(&mut self) -> Result<()> {
-        self.run("UPDATE outbox SET durable_upto = last_n", &[])
+    fn outboxes(&mut self) -> Result<Vec<(Epoch, u64)>> {
+        self.many("SELECT epoch, last_n FROM outbox ORDER BY epoch", &[], |row| {
+            Ok((Epoch(unsigned(row.get(0)?)), unsigned(row.get(1)?)))
+        })
+    }
+
+    fn mark_durable(&mut self, epoch: Epoch, upto: u64) -> Result<()> {
+        self.run(
+            "UPDATE outbox SET durable_upto = max(durable_upto, min(?2, last_n)) WHERE epoch = ?1",
+            &[&int(epoch.0), &int(upto)],
+        )
     }
 
     fn op(&mut self, epoch: Epoch, n: u64) -> Result<Option<LoggedOp>> {

@@ -2,7 +2,7 @@
 
 use crate::access::Action;
 use crate::cbor::{Cbor, Ext, Raw};
-use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, registers, store};
+use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, registers, store, visits};
 use crate::entity::*;
 use crate::ids::*;
 use crate::op::{Op, ResolveCase};
@@ -21,6 +21,34 @@ impl<'a> Disputes<'a> {
         Self { op, opened: 0, cases: Vec::new() }
     }
 
+    /// Adds a value to the open case about `row`'s group `key`, if there is one: whoever settles a case must see every
+    /// value that was entered while it was open, also one whose author had seen the others.
+    pub(super) fn join<S: State>(
+        &mut self,
+        state: &mut S,
+        context: &Context<'_>,
+        row: &Register,
+        key: GroupKey,
+        value: &Raw,
+    ) -> Result<Option<CaseId>, S::Error> {
+        let Some(group) = row.groups.get(&key) else { return Ok(None) };
+        let Some(id) = group.case else { return Ok(None) };
+        let Some((scope, case)) = state.register(RowType::CASE, id.0)? else { return Ok(None) };
+        if case.group::<CaseStatusValue>(case::STATUS).is_none_or(|status| status.status != "open") {
+            return Ok(None);
+        }
+        let mut sides: CaseSides = case.group(case::SIDES).unwrap_or(CaseSides { sides: vec![], ext: Ext::default() });
+        if !sides.sides.iter().any(|side| side.value == group.value) {
+            sides.sides.push(side(&group.value, author(state, group)?, None, None));
+        }
+        sides.sides.push(side(value, Some(context.principal.user), Some(self.op.at), Some(self.op.uid())));
+        let ver = case.ver.next(context.server_epoch);
+        let mut next = Register { ver, ..case };
+        next.groups.insert(case::SIDES, Group::set(Raw(sides.cbor()), context.stamp(ver)));
+        self.cases.push((scope, next));
+        Ok(Some(id))
+    }
+
     /// Opens a case about `row`'s group `key`, where `value` met another answer unseen, or joins the open one.
     pub(super) fn open<S: State>(
         &mut self,
@@ -31,30 +59,15 @@ impl<'a> Disputes<'a> {
         key: GroupKey,
         value: &Raw,
     ) -> Result<CaseId, S::Error> {
-        let group = row.groups.get(&key);
-        let mine = side(value, Some(context.principal.user), Some(self.op.at), Some(self.op.uid()));
-        if let Some(id) = group.and_then(|group| group.case)
-            && let Some((at, case)) = state.register(RowType::CASE, id.0)?
-            && case.group::<CaseStatusValue>(case::STATUS).is_some_and(|status| status.status == "open")
-        {
-            let mut sides: CaseSides =
-                case.group(case::SIDES).unwrap_or(CaseSides { sides: vec![], ext: Ext::default() });
-            sides.sides.push(mine);
-            let ver = case.ver.next(context.server_epoch);
-            let mut next = Register { ver, ..case };
-            next.groups.insert(case::SIDES, Group::set(Raw(sides.cbor()), context.stamp(ver)));
-            self.cases.push((at, next));
+        if let Some(id) = self.join(state, context, row, key, value)? {
             return Ok(id);
         }
+        let mine = side(value, Some(context.principal.user), Some(self.op.at), Some(self.op.uid()));
         let id = self.op.case_id(self.opened);
         self.opened += 1;
         let mut sides = Vec::new();
-        if let Some(group) = group {
-            let author = match group.stamps.first() {
-                Some(stamp) => state.author_of(stamp.epoch)?,
-                None => None,
-            };
-            sides.push(side(&group.value, author, None, None));
+        if let Some(group) = row.groups.get(&key) {
+            sides.push(side(&group.value, author(state, group)?, None, None));
         }
         sides.push(mine);
         let subject =
@@ -75,6 +88,14 @@ impl<'a> Disputes<'a> {
         let first = self.cases.first().map(|(_, case)| CaseId(case.id));
         changes.extend(self.cases.into_iter().map(|(scope, register)| Change::PutRegister { scope, register }));
         first
+    }
+}
+
+/// Who set a group, when that is known.
+fn author<S: State>(state: &mut S, group: &Group) -> Result<Option<UserId>, S::Error> {
+    match group.stamps.first() {
+        Some(stamp) => state.author_of(stamp.epoch),
+        None => Ok(None),
     }
 }
 
@@ -110,10 +131,16 @@ pub(super) fn resolve<S: State>(
     if ty == RowType::VISIT_STATE && !sides.iter().any(|side| side.value == body.value) {
         return Err(Refusal::at(Code::BadValue, "value").into());
     }
+    // A row that went to another scope takes its cases along; still, both places need the right.
+    allowed(context.may(op, Action::ResolveCase, row_scope))?;
     registers::check_value(ty, subject.group, &body.value, &row)?;
     let row_ver = row.ver.next(context.server_epoch);
+    let before = row.clone();
     let mut next = Register { ver: row_ver, ..row };
     next.groups.insert(subject.group, Group::set(body.value.clone(), context.stamp(row_ver)));
+    if ty == RowType::VISIT_STATE {
+        visits::settle(state, context, row_scope, &before, &mut next)?;
+    }
 
     let case_ver = case.ver.next(context.server_epoch);
     let settled = CaseStatusValue {

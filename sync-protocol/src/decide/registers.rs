@@ -103,6 +103,9 @@ pub(super) fn set<S: State>(
     }
     check_groups(ty, &body.groups.0, Some(&current), false)?;
     check_references(state, ty, scope, &body.groups.0)?;
+    if ty == RowType::UNIT {
+        check_unit_change(context, op, &current, &body.groups.0)?;
+    }
     let ver = current.ver.next(context.server_epoch);
     let stamp = context.stamp(ver);
     let writer = context.writer(body.base_ver);
@@ -117,6 +120,8 @@ pub(super) fn set<S: State>(
         let mut next = after(group, value, stamp, meeting, is_guarded(ty, *key));
         if meeting == Meeting::Clash {
             next.case = Some(store(disputes.open(state, context, scope, &current, *key, value))?);
+        } else if group.value != *value {
+            store(disputes.join(state, context, &current, *key, value))?;
         }
         register.groups.insert(*key, next);
     }
@@ -142,8 +147,20 @@ pub(super) fn relocate<S: State>(
         return Err(Code::WrongState.into());
     }
     let ver = current.ver.next(context.server_epoch);
+    // Open cases go along: their sides are values of this household, and nobody in the old village may read them now.
+    let mut cases = Vec::new();
+    for id in current.groups.values().filter_map(|group| group.case) {
+        if let Some((at, case)) = store(state.register(RowType::CASE, id.0))?
+            && at == from
+        {
+            let register = Register { ver: case.ver.next(context.server_epoch), ..case };
+            cases.push(Change::Move { from, to: body.to, register });
+        }
+    }
     let register = Register { ver, standing: Standing::Live, ..current };
-    Ok(Decision::applied(ver, vec![Change::Move { from, to: body.to, register }]))
+    let mut changes = vec![Change::Move { from, to: body.to, register }];
+    changes.extend(cases);
+    Ok(Decision::applied(ver, changes))
 }
 
 pub(super) fn cancel_plan<S: State>(
@@ -228,7 +245,8 @@ pub(super) fn one_of(value: &str, allowed: &[&str], field: &str) -> Result<(), R
     if allowed.contains(&value) { Ok(()) } else { Err(Refusal::at(Code::BadValue, field)) }
 }
 
-fn short_code(value: &str, field: &str) -> Result<(), Refusal> {
+/// Checks a code of an open list.
+pub(super) fn short_code(value: &str, field: &str) -> Result<(), Refusal> {
     let fits = !value.is_empty()
         && value.len() <= CODE_CHARS_MAX
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
@@ -270,7 +288,8 @@ fn check_groups(
                 one_of(&value.class, &["normal", "poor", "near_poor", "policy"], "class")?;
             }
             (RowType::HOUSEHOLD, household::PEOPLE) => {
-                if read::<HouseholdPeople>(raw, "adults_15_plus")?.adults_15_plus > 30 {
+                let value: HouseholdPeople = read(raw, "adults_15_plus")?;
+                if value.adults_15_plus > 30 {
                     return Err(Refusal::at(Code::BadValue, "adults_15_plus"));
                 }
             }
@@ -298,7 +317,11 @@ fn check_groups(
             }
             (RowType::PLAN, plan::ASSIGNEE) => drop(read::<PlanAssignee>(raw, "assignee")?),
             (RowType::PLAN, plan::STATUS) => {
-                one_of(&read::<PlanStatus>(raw, "status")?.status, &["planned"], "status")?;
+                let value: PlanStatus = read(raw, "status")?;
+                one_of(&value.status, &["planned"], "status")?;
+                if value.visit.is_some() || value.reason.is_some() {
+                    return Err(Refusal::at(Code::BadValue, "status"));
+                }
             }
             (RowType::TEAM, team::IDENTITY) => {
                 let value: TeamIdentity = read(raw, "identity")?;
@@ -314,6 +337,9 @@ fn check_groups(
                 short_code(&value.unit_type, "identity.unit_type")?;
                 name(&value.name, "identity.name")?;
                 name(&value.full_name, "identity.full_name")?;
+                if let Some(local_name) = &value.local_name {
+                    name(local_name, "identity.local_name")?;
+                }
             }
             (RowType::UNIT, unit::PARENT) => drop(read::<UnitParent>(raw, "parent")?),
             _ => {}
@@ -360,6 +386,44 @@ fn consented(groups: &BTreeMap<GroupKey, Raw>, current: Option<&Register>, field
     }
 }
 
+/// A unit goes under another only by the hand of somebody who holds both; levels above the village come from the
+/// official lists.
+fn check_unit_change(
+    context: &Context<'_>,
+    op: &Op,
+    current: &Register,
+    groups: &BTreeMap<GroupKey, Raw>,
+) -> Result<(), Refusal> {
+    if let Some(raw) = groups.get(&unit::PARENT) {
+        let parent = read::<UnitParent>(raw, "parent")?.parent;
+        let access = context.may(op, Action::WriteUnit, parent.into());
+        access.role().ok_or_else(|| Refusal::at(Code::NotFound, "parent"))?;
+    }
+    if let Some(raw) = groups.get(&unit::IDENTITY) {
+        let is_admin = context.may(op, Action::GrantOfficeRole, UnitId(current.id).into()).role().is_some();
+        let level = read::<UnitIdentity>(raw, "identity")?.level;
+        let before = current.group::<UnitIdentity>(unit::IDENTITY).map(|identity| identity.level);
+        if !is_admin && (level != "village" || before.as_deref() != Some("village")) {
+            return Err(Refusal::at(Code::NotAllowed, "identity"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a team works in a scope: it is the village's own, or its commune's.
+pub(super) fn works_in<S: State>(state: &mut S, team: TeamId, scope: ScopeId) -> Result<bool, Stop<S::Error>> {
+    let team = store(state.register(RowType::TEAM, team.0))?;
+    let Some(identity) = team.and_then(|(_, team)| team.group::<TeamIdentity>(team::IDENTITY)) else {
+        return Ok(false);
+    };
+    if ScopeId::from(identity.unit) == scope {
+        return Ok(true);
+    }
+    let village = store(state.register(RowType::UNIT, scope.0))?;
+    let parent = village.and_then(|(_, village)| village.group::<UnitParent>(unit::PARENT));
+    Ok(parent.is_some_and(|parent| parent.parent == identity.unit))
+}
+
 /// What a register names must be there, in the same scope: a foreign id is as good as none.
 fn check_references<S: State>(
     state: &mut S,
@@ -383,7 +447,7 @@ fn check_references<S: State>(
             }
             (RowType::PLAN, plan::ASSIGNEE) => {
                 let assignee: PlanAssignee = read(raw, "assignee")?;
-                if store(state.register(RowType::TEAM, assignee.team.0))?.is_none() {
+                if !works_in(state, assignee.team, scope)? {
                     return Err(Refusal::at(Code::NotFound, "assignee.team").into());
                 }
             }

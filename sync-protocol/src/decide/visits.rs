@@ -4,7 +4,7 @@ use crate::access::{Access, Action, Role};
 use crate::catalogue::{ActivityContent, ActivityFacts, EvidencePolicy, QUANTITY_CAP, Severity};
 use crate::cbor::{Cbor, Ext, Raw};
 use crate::decide::cases::Disputes;
-use crate::decide::registers::{in_force, one_of, plan_status, text, with_group};
+use crate::decide::registers::{in_force, one_of, plan_status, short_code, text, with_group, works_in};
 use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, store};
 use crate::entity::*;
 use crate::ids::*;
@@ -17,6 +17,7 @@ use crate::workflow::{Refused, VisitStatus, correction, transition};
 
 const WORDS: TextLimit = TextLimit { max_chars: 2_000, newline: true };
 const NAME: TextLimit = TextLimit { max_chars: 120, newline: false };
+const FIELD: TextLimit = TextLimit { max_chars: 60, newline: false };
 /// Most activities of one visit.
 const ACTIVITIES_MAX: usize = 50;
 /// Most people who came along.
@@ -203,10 +204,7 @@ fn check_content<S: State>(
     in_force(&village, content.day.min(context.today()))
         .map_err(|refusal| Refusal { field: Some("village".into()), ..refusal })?;
 
-    let team = store(state.register(RowType::TEAM, content.team.0))?;
-    let team_unit = team.and_then(|(_, team)| team.group::<TeamIdentity>(team::IDENTITY)).map(|team| team.unit);
-    let commune = village.group::<UnitParent>(unit::PARENT).map(|parent| parent.parent);
-    if team_unit.is_none_or(|unit| unit != content.village && Some(unit) != commune) {
+    if !works_in(state, content.team, scope)? {
         return Err(Refusal::at(Code::NotFound, "team").into());
     }
     if let Some(household) = content.household {
@@ -228,6 +226,7 @@ fn check_content<S: State>(
         (None, true) => return Err(Code::NothingDone.into()),
         (None, false) => {}
     }
+    short_code(&content.catalogue, "catalogue")?;
     for (words, limit, field) in [
         (&content.summary, WORDS, "summary"),
         (&content.partner_org, NAME, "partner_org"),
@@ -324,7 +323,8 @@ pub(super) fn submit<S: State>(
     body: &VisitRef,
 ) -> Result<Decision, Stop<S::Error>> {
     let mut visit = load(state, body.visit)?;
-    let role = allowed(context.may(op, Action::WriteVisit, visit.scope))?;
+    let access = context.may(op, Action::WriteVisit, visit.scope);
+    let role = allowed(access).map_err(|refusal| refused_write(context, visit.scope, refusal))?;
     not_void(&visit)?;
     transition(visit.status, VisitStatus::Submitted, role, true).map_err(Refusal::from)?;
     visit.advance(context, [(visit_state::STATUS, status_value(VisitStatus::Submitted))]);
@@ -372,12 +372,17 @@ pub(super) fn correct<S: State>(
     let value = Raw(pointer.cbor());
     let before = visit.state.clone();
     let Some(group) = before.groups.get(&visit_state::CONTENT) else { return Err(Code::NotFound.into()) };
-    let meeting = meet(group, &value, &context.writer(body.base_ver));
+    let writer = context.writer(body.base_ver);
+    let meeting = meet(group, &value, &writer);
+    let knows_status = before
+        .groups
+        .get(&visit_state::STATUS)
+        .is_none_or(|group| group.stamps.iter().all(|stamp| writer.knows(stamp)));
 
     let (next_status, guarded, meeting) = match correction(visit.status, role, body.submit) {
         Ok(status) => (status, false, meeting),
         // The visit moved on without the author knowing: the correction is kept as the other side of a case.
-        Err(Refused::WrongState) if before.ver > body.base_ver => (visit.status, true, Meeting::Clash),
+        Err(Refused::WrongState) if !knows_status => (visit.status, true, Meeting::Clash),
         Err(refused) => return Err(Refusal::from(refused).into()),
     };
     let mut disputes = Disputes::new(op);
@@ -385,6 +390,8 @@ pub(super) fn correct<S: State>(
     let mut next = after(group, &value, context.stamp(ver), meeting, guarded);
     if meeting == Meeting::Clash {
         next.case = Some(store(disputes.open(state, context, visit.scope, &before, visit_state::CONTENT, &value))?);
+    } else {
+        store(disputes.join(state, context, &before, visit_state::CONTENT, &value))?;
     }
     visit.advance(context, []);
     visit.state.groups.insert(visit_state::CONTENT, next);
@@ -395,6 +402,38 @@ pub(super) fn correct<S: State>(
     let mut changes = vec![Change::PutEvent { scope: visit.scope, event }];
     let case = disputes.finish(&mut changes);
     Ok(visit.finish(changes).with_case(case))
+}
+
+/// What follows when a case about a visit's content is settled. `next` holds the chosen content already.
+///
+/// A void visit stays void. An approval holds for the content that was approved: when another one is chosen, the visit
+/// waits for a review again, which only an open reporting month allows.
+pub(super) fn settle<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    scope: ScopeId,
+    before: &Register,
+    next: &mut Register,
+) -> Result<(), Stop<S::Error>> {
+    let content = |register: &Register| register.group::<VisitPointer>(visit_state::CONTENT);
+    let (Some(old), Some(new)) = (content(before), content(next)) else { return Err(Code::NotFound.into()) };
+    let stamp = context.stamp(next.ver);
+    let status: Option<VisitStatusValue> = before.group(visit_state::STATUS);
+    let is_approved = status.is_some_and(|status| status.status == VisitStatus::Approved.code());
+    if is_approved && old.hash != new.hash {
+        let event = store(state.event(old.event))?.ok_or(Code::NotFound)?.1;
+        let day = read_content(&event.body).map_err(Refusal::from)?.day;
+        if !period_is_open(state, UnitId::from(scope), day)? {
+            return Err(Code::PeriodClosed.into());
+        }
+        let status = Group::set(Raw(status_value(VisitStatus::Submitted)), stamp);
+        next.groups.insert(visit_state::STATUS, status);
+    }
+    if old.voided_by.is_some() {
+        let value = Raw(VisitPointer { voided_by: old.voided_by, ..new }.cbor());
+        next.groups.insert(visit_state::CONTENT, Group::set(value, stamp));
+    }
+    Ok(())
 }
 
 pub(super) fn void<S: State>(
@@ -481,8 +520,8 @@ pub(super) fn send_back<S: State>(
         if let Some(words) = &reason.text {
             text(words, WORDS, &format!("reasons[{index}].text"))?;
         }
-        if reason.field.as_ref().is_some_and(|field| field.len() > 60) {
-            return Err(Refusal::at(Code::BadValue, format!("reasons[{index}].field")).into());
+        if let Some(code) = &reason.field {
+            text(code, FIELD, &format!("reasons[{index}].field"))?;
         }
     }
     if let Some(note) = &body.note {

@@ -1,0 +1,714 @@
+//! The exchange as a phone sees it: real frames, real signatures, both engines.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use p256::ecdsa::signature::Signer;
+use p256::ecdsa::{Signature, SigningKey};
+use server::keys::CursorKey;
+use server::storage::memory::MemoryStorage;
+use server::storage::sqlite::SqliteStorage;
+use server::storage::{Device, Session, Store};
+use server::sync::{SERVER_EPOCH_KEY, Secrets, SyncError, SyncService};
+use server::work::{Work, rebuild_projections, verify_audit, verify_digests};
+use sync_protocol::access::Role;
+use sync_protocol::cbor::{self, Bytes, Cbor, Ext, Raw};
+use sync_protocol::decide::{Change, Grant, User};
+use sync_protocol::entity::*;
+use sync_protocol::ids::*;
+use sync_protocol::op::*;
+use sync_protocol::outcome::{Outcome, Verdict};
+use sync_protocol::row::{BucketId, Register, Row, RowType, Stamp, Ver, read_row};
+use sync_protocol::value::Value;
+use sync_protocol::wire::*;
+use sync_protocol::workflow::VisitStatus;
+use uuid::Uuid;
+
+const NOW: u64 = 1_795_312_800_000; // 2026-11-22
+const VILLAGE_A: u8 = 11;
+const VILLAGE_B: u8 = 12;
+const TEAM_A: u8 = 21;
+const TEAM_B: u8 = 22;
+const HOUSE_A: u8 = 31;
+const HOUSE_B: u8 = 32;
+const MEMBER: u8 = 41;
+const OTHER: u8 = 42;
+
+fn uuid(n: u8) -> Uuid {
+    Uuid::from_bytes([n; 16])
+}
+
+struct World {
+    store: Store,
+    service: Arc<SyncService>,
+    secrets: Secrets,
+    clock: Arc<AtomicU64>,
+    raised: Arc<Mutex<Vec<u16>>>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+fn worlds() -> Vec<World> {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = SqliteStorage::open(&folder.path().join("store.sqlite3")).unwrap();
+    vec![world(Store(Arc::new(MemoryStorage::default())), None), world(Store(Arc::new(sqlite)), Some(folder))]
+}
+
+fn register(ty: RowType, id: u8, values: Vec<(u8, Vec<u8>)>) -> Register {
+    let stamp = Stamp { ver: Ver::first(1), epoch: Epoch(1_000), n: 1 };
+    Register::new(ty, uuid(id), stamp, values.into_iter().map(|(key, value)| (key, Raw(value))))
+}
+
+fn territory(village: u8, team: u8, house: u8) -> Vec<Change> {
+    let scope = ScopeId(uuid(village));
+    let name = format!("Thôn {village}");
+    let identity = UnitIdentity {
+        level: "village".into(),
+        code: format!("04636-0{village}"),
+        unit_type: "thon".into(),
+        name: name.clone(),
+        full_name: name,
+        local_name: None,
+        ext: Ext::default(),
+    };
+    let parent = UnitParent { parent: UnitId(uuid(10)), from: Day(20_000), ext: Ext::default() };
+    let team_identity =
+        TeamIdentity { level: "village".into(), unit: UnitId(uuid(village)), name: "Tổ".into(), ext: Ext::default() };
+    let label = HouseholdLabel { label: format!("MARK{village}"), landmark: None, ext: Ext::default() };
+    [
+        register(RowType::UNIT, village, vec![(unit::IDENTITY, identity.cbor()), (unit::PARENT, parent.cbor())]),
+        register(RowType::TEAM, team, vec![(team::IDENTITY, team_identity.cbor())]),
+        register(RowType::HOUSEHOLD, house, vec![(household::LABEL, label.cbor())]),
+    ]
+    .into_iter()
+    .map(|register| Change::PutRegister { scope, register })
+    .collect()
+}
+
+fn grant(user: u8, village: u8) -> Grant {
+    Grant {
+        id: GrantId(uuid(user + 100)),
+        user: UserId(uuid(user)),
+        role: Role::Member.code().into(),
+        unit: UnitId(uuid(village)),
+        from: Day(20_000),
+        to: None,
+        ended: None,
+        decision: None,
+    }
+}
+
+fn world(store: Store, folder: Option<tempfile::TempDir>) -> World {
+    let clock = Arc::new(AtomicU64::new(NOW));
+    let secrets = Secrets::of(&CursorKey::from_bytes([5; 32]));
+    let raised = Arc::new(Mutex::new(Vec::new()));
+    let (ticking, told) = (Arc::clone(&clock), Arc::clone(&raised));
+    let service = Arc::new(SyncService::new(
+        store.clone(),
+        secrets.clone(),
+        1,
+        Arc::new(move || ServerMs(ticking.load(Ordering::SeqCst))),
+        Arc::new(|bytes: &mut [u8]| bytes.fill(3)),
+        Box::new(move |epoch| told.lock().unwrap().push(epoch)),
+    ));
+    let mut changes = territory(VILLAGE_A, TEAM_A, HOUSE_A);
+    changes.extend(territory(VILLAGE_B, TEAM_B, HOUSE_B));
+    for (user, village) in [(MEMBER, VILLAGE_A), (OTHER, VILLAGE_B)] {
+        changes.push(Change::PutUser(User {
+            id: UserId(uuid(user)),
+            display_name: "Lò Văn Mẫu".into(),
+            phone: format!("05300000{user}"),
+            unit: UnitId(uuid(village)),
+            grants_rev: 1,
+            active: true,
+        }));
+        changes.push(Change::PutGrant(grant(user, village)));
+    }
+    store
+        .write_blocking(move |tx| {
+            tx.put_meta(SERVER_EPOCH_KEY, &1u16.to_be_bytes())?;
+            let mut work = Work::new(tx, ServerMs(NOW));
+            work.apply(changes.clone())?;
+            work.finish()
+        })
+        .unwrap();
+    World { store, service, secrets, clock, raised, _folder: folder }
+}
+
+/// The smallest phone that can speak: it keeps its ops and its cursors, nothing else.
+#[derive(Clone)]
+struct Phone {
+    device: DeviceId,
+    key: SigningKey,
+    session: u64,
+    sync_key: [u8; 32],
+    epoch: Epoch,
+    parent: Option<(Epoch, u64)>,
+    ops: Vec<Vec<u8>>,
+    cursors: BTreeMap<BucketId, Cursor>,
+    holdings: [u8; 8],
+    salt: u8,
+}
+
+#[derive(Default, Debug)]
+struct Answer {
+    header: Option<Header>,
+    fork: Option<Fork>,
+    problems: Vec<Problem>,
+    outcomes: Vec<Outcome>,
+    control: Option<Control>,
+    dropped: Vec<ScopeId>,
+    rows: Vec<Row>,
+    trailer: Option<Trailer>,
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    fn visits(&self) -> usize {
+        self.rows.iter().filter(|row| row.ty() == RowType::VISIT_RECORDED).count()
+    }
+}
+
+impl World {
+    fn phone(&self, user: u8, n: u8) -> Phone {
+        let key = SigningKey::from_slice(&[n; 32]).unwrap();
+        let (device, session) = (DeviceId(uuid(n)), u64::from(n));
+        let public_key = key.verifying_key().to_sec1_point(true).as_bytes().to_vec();
+        self.store
+            .write_blocking(move |tx| {
+                tx.put_device(&Device {
+                    id: device,
+                    user: UserId(uuid(user)),
+                    public_key: public_key.clone(),
+                    label: "máy".into(),
+                    created: ServerMs(NOW),
+                    revoked: None,
+                    last_seen: ServerMs(NOW),
+                })?;
+                tx.put_session(&Session {
+                    id: session,
+                    user: UserId(uuid(user)),
+                    device: Some(device),
+                    refresh_gen: 0,
+                    created: ServerMs(NOW),
+                    last_used: ServerMs(NOW),
+                    revoked: None,
+                })
+            })
+            .unwrap();
+        Phone {
+            device,
+            key,
+            session,
+            sync_key: self.secrets.sync_key(session),
+            epoch: Epoch(u64::from(n)),
+            parent: None,
+            ops: Vec::new(),
+            cursors: BTreeMap::new(),
+            holdings: [0; 8],
+            salt: n,
+        }
+    }
+
+    fn send(&self, body: &[u8]) -> Result<Answer, SyncError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let bytes = runtime.block_on(self.service.exchange(body))?;
+        let mut answer = Answer::default();
+        for frame in Frames::new(&bytes) {
+            let (kind, payload) = frame.unwrap();
+            match kind {
+                FrameKind::Header => answer.header = Some(cbor::read(&payload).unwrap()),
+                FrameKind::Fork => answer.fork = Some(cbor::read(&payload).unwrap()),
+                FrameKind::Problem => answer.problems.push(cbor::read(&payload).unwrap()),
+                FrameKind::Outcomes => answer.outcomes.extend(cbor::read::<Outcomes>(&payload).unwrap().outcomes),
+                FrameKind::Control => answer.control = Some(cbor::read(&payload).unwrap()),
+                FrameKind::Drop => answer.dropped = cbor::read::<DropFrame>(&payload).unwrap().scopes,
+                FrameKind::Rows => {
+                    let frame: RowsFrame = cbor::read(&payload).unwrap();
+                    answer.rows.extend(frame.rows.iter().map(|row| read_row(&row.0).unwrap()));
+                }
+                FrameKind::Trailer => answer.trailer = Some(cbor::read(&payload).unwrap()),
+                FrameKind::Hello | FrameKind::Ops => panic!("not a frame for phones"),
+            }
+        }
+        answer.bytes = bytes;
+        Ok(answer)
+    }
+
+    fn sync(&self, phone: &mut Phone, from: u64) -> Answer {
+        let answer = self.send(&phone.request(from)).unwrap();
+        phone.take(&answer);
+        answer
+    }
+
+    /// Ends the member's grant for a village, at the present moment.
+    fn end_grant(&self, user: u8, village: u8) {
+        let now = ServerMs(self.clock.load(Ordering::SeqCst));
+        self.store
+            .write_blocking(move |tx| {
+                let account = tx.user(UserId(uuid(user)))?.unwrap();
+                let rev = account.grants_rev + 1;
+                let ended = Grant { to: Some(Day::of_ms(now.0)), ended: Some((rev, now)), ..grant(user, village) };
+                let mut work = Work::new(tx, now);
+                work.apply(vec![Change::PutGrant(ended), Change::PutUser(User { grants_rev: rev, ..account })])?;
+                work.finish()
+            })
+            .unwrap();
+    }
+
+    fn status(&self, visit: Uuid) -> Option<VisitStatus> {
+        self.store.read_blocking(|tx| tx.visit(VisitId(visit))).unwrap().map(|visit| visit.status)
+    }
+
+    /// Digests, audit chains and projections are what a fresh computation gives.
+    fn is_sound(&self) {
+        let broken = self.store.read_blocking(verify_audit).unwrap();
+        assert!(broken.is_empty(), "{broken:?}");
+        for village in [VILLAGE_A, VILLAGE_B] {
+            let wrong = self.store.read_blocking(|tx| verify_digests(tx, ScopeId(uuid(village)))).unwrap();
+            assert!(wrong.is_empty(), "{wrong:?}");
+        }
+        let villages = [UnitId(uuid(VILLAGE_A)), UnitId(uuid(VILLAGE_B))];
+        let before = self.store.read_blocking(|tx| tx.counts(&villages, None)).unwrap();
+        self.store.write_blocking(rebuild_projections).unwrap();
+        assert_eq!(before, self.store.read_blocking(|tx| tx.counts(&villages, None)).unwrap());
+    }
+}
+
+impl Phone {
+    fn add(&mut self, intent: Intent) -> Op {
+        self.salt = self.salt.wrapping_add(7);
+        let mut salt = [self.salt; 16];
+        salt[0] = u8::try_from(self.ops.len()).unwrap();
+        let op = intent.into_op(Salt(salt), ClaimedMs(NOW - 3_600_000), 1);
+        self.ops.push(op.cbor());
+        op
+    }
+
+    fn record(&mut self, village: u8, house: u8) -> Op {
+        let content = Raw(content(village, house).cbor());
+        self.add(Intent::VisitRecord(RecordVisit { content, submit: true, plan: None, ext: Ext::default() }))
+    }
+
+    fn chain(&self, upto: u64) -> Chain {
+        let start = Chain::start(self.device, self.epoch);
+        self.ops.iter().take(usize::try_from(upto).unwrap()).fold(start, |chain, op| chain.then(op))
+    }
+
+    fn hello(&self) -> Hello {
+        let last_n = self.ops.len() as u64;
+        Hello {
+            proto: PROTO,
+            device: self.device,
+            session: self.session,
+            epoch: self.epoch,
+            parent: self.parent,
+            last_n,
+            chain: self.chain(last_n).short(),
+            oldest_n: u64::from(last_n > 0),
+            holdings: self.holdings,
+            cursors_short: None,
+            cursors: Some(Cursors(self.cursors.values().copied().collect())),
+            budget_bytes: 0,
+            classes: 0,
+            schema: SCHEMA,
+            app: None,
+            ask: vec![],
+            server_epoch: 0,
+            purged: vec![],
+            want_digests: false,
+            ext: Ext::default(),
+        }
+    }
+
+    fn ops_frame(&self, from: u64) -> OpsFrame {
+        let ops = &self.ops[usize::try_from(from - 1).unwrap()..];
+        let head = self.chain(self.ops.len() as u64);
+        let input = signing_input(self.device, self.epoch, from, u32::try_from(ops.len()).unwrap(), &head);
+        let signature: Signature = self.key.sign(&input);
+        OpsFrame {
+            first_n: from,
+            before: self.chain(from - 1).short(),
+            ops: ops.iter().map(|op| Bytes(op.clone())).collect(),
+            signature: signature.to_bytes().into(),
+            ext: Ext::default(),
+        }
+    }
+
+    fn frames(&self, hello: &Hello, ops: &[OpsFrame]) -> Vec<u8> {
+        let mut body = Vec::new();
+        write_frame(FrameKind::Hello, &seal_hello(hello, &self.sync_key), Effort::Phone, &mut body).unwrap();
+        for frame in ops {
+            write_message(FrameKind::Ops, frame, Effort::Phone, &mut body).unwrap();
+        }
+        body
+    }
+
+    /// A request with all ops from a number on; 0 sends none.
+    fn request(&self, from: u64) -> Vec<u8> {
+        let ops = if from == 0 { vec![] } else { vec![self.ops_frame(from)] };
+        self.frames(&self.hello(), &ops)
+    }
+
+    fn take(&mut self, answer: &Answer) {
+        for frame in Frames::new(&answer.bytes) {
+            let (kind, payload) = frame.unwrap();
+            if kind == FrameKind::Rows {
+                let frame: RowsFrame = cbor::read(&payload).unwrap();
+                let bucket = frame.bucket().unwrap();
+                let known = self.cursors.get(&bucket).filter(|cursor| cursor.gen_ == frame.gen_);
+                let at = known.map_or(0, |cursor| cursor.seq);
+                assert!(frame.from == 0 || frame.from == at, "rows must continue from the cursor");
+                self.cursors.insert(bucket, Cursor { bucket, gen_: frame.gen_, seq: frame.to, mac: frame.mac });
+            }
+        }
+        self.cursors.retain(|bucket, _| !answer.dropped.contains(&bucket.scope));
+        if let Some(control) = &answer.control {
+            self.holdings = holdings_short(control.grants_rev, &control.holdings);
+        }
+    }
+}
+
+fn content(village: u8, house: u8) -> VisitContent {
+    let fields = BTreeMap::from([
+        ("step".to_owned(), Value::Text("activated".into())),
+        ("age_14_plus".to_owned(), Value::Bool(true)),
+        ("outcome".to_owned(), Value::Text("done".into())),
+    ]);
+    VisitContent {
+        village: UnitId(uuid(village)),
+        team: TeamId(uuid(if village == VILLAGE_A { TEAM_A } else { TEAM_B })),
+        household: Some(HouseholdId(uuid(house))),
+        visit_type: "household".into(),
+        day: Day::of_ms(NOW),
+        minutes: Some(20),
+        activities: vec![Activity { kind: "vneid_level2".into(), fields, id: None, ext: Ext::default() }],
+        members: vec![],
+        result: None,
+        summary: None,
+        place: None,
+        catalogue: "2026.1".into(),
+        partner_org: None,
+        quantity_reason: None,
+        ext: Ext::default(),
+    }
+}
+
+fn verdicts(answer: &Answer) -> Vec<(u64, Verdict)> {
+    answer.outcomes.iter().map(|outcome| (outcome.n, outcome.verdict)).collect()
+}
+
+#[test]
+fn a_visit_arrives_once_however_often_it_is_sent() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        let first = phone.record(VILLAGE_A, HOUSE_A);
+        let request = phone.request(1);
+        let answer = world.send(&request).unwrap();
+        assert_eq!(verdicts(&answer), [(1, Verdict::Applied)]);
+        // The answer was lost, twenty times.
+        for _ in 0..20 {
+            let again = world.send(&request).unwrap();
+            assert_eq!(again.outcomes, answer.outcomes);
+            assert_eq!(again.header.unwrap().last_n, 1);
+        }
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(answer.visits(), 1);
+        assert_eq!(world.status(first.row_id()), Some(VisitStatus::Submitted));
+        world.is_sound();
+    }
+}
+
+#[test]
+fn a_phone_gets_its_village_and_nothing_else() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        let mut other = world.phone(OTHER, 2);
+        other.record(VILLAGE_B, HOUSE_B);
+        world.sync(&mut other, 1);
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(answer.rows.len(), 3);
+        let trailer = answer.trailer.as_ref().unwrap();
+        assert!(trailer.complete && trailer.state.is_some() && !trailer.more);
+        // P10: no byte of the other village, in any frame.
+        let marker = format!("MARK{VILLAGE_B}");
+        for frame in Frames::new(&answer.bytes) {
+            let (_, payload) = frame.unwrap();
+            assert!(!payload.windows(marker.len()).any(|window| window == marker.as_bytes()));
+            assert!(!payload.windows(16).any(|window| window == [VILLAGE_B; 16]));
+        }
+        let again = world.sync(&mut phone, 0);
+        assert!(again.rows.is_empty() && again.control.is_none());
+        // A cursor for a foreign bucket is not answered.
+        let mut hello = phone.hello();
+        let mut foreign = *phone.cursors.values().next().unwrap();
+        foreign.bucket.scope = ScopeId(uuid(VILLAGE_B));
+        let mut all: Vec<Cursor> = phone.cursors.values().copied().chain([foreign]).collect();
+        all.sort();
+        hello.cursors = Some(Cursors(all));
+        let answer = world.send(&phone.frames(&hello, &[])).unwrap();
+        assert!(answer.rows.is_empty());
+    }
+}
+
+#[test]
+fn a_bad_op_stops_nobody() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_A, HOUSE_A);
+        phone.ops.push(vec![0xff; 40]);
+        phone.ops.push(vec![0x81; 5_000]);
+        phone.record(VILLAGE_B, HOUSE_B);
+        let newer = Op { code: 0x7001, salt: [77; 16], ..Op::read(&phone.ops[0]).unwrap() };
+        phone.ops.push(newer.cbor());
+        phone.record(VILLAGE_A, HOUSE_A);
+        let answer = world.sync(&mut phone, 1);
+        use Verdict::*;
+        let found: Vec<Verdict> = answer.outcomes.iter().map(|outcome| outcome.verdict).collect();
+        assert_eq!(found, [Applied, Rejected, Rejected, Rejected, Deferred, Applied]);
+        let codes: Vec<Option<&str>> = answer.outcomes.iter().map(|outcome| outcome.code.as_deref()).collect();
+        let expected = [Some("malformed"), Some("malformed"), Some("not_found"), Some("needs_server_update")];
+        assert_eq!(codes[1..5], expected);
+        // What had no effect is kept, to the byte.
+        let kept = world.store.read_blocking(|tx| tx.kept_ops(None, 10)).unwrap();
+        assert_eq!(kept.iter().map(|op| op.n).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        for op in kept {
+            assert_eq!(op.body.as_ref(), Some(&phone.ops[usize::try_from(op.n).unwrap() - 1]));
+        }
+        world.is_sound();
+    }
+}
+
+#[test]
+fn an_old_copy_of_a_phone_is_found_and_goes_on_in_a_new_outbox() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_A, HOUSE_A);
+        let copy = phone.clone();
+        phone.record(VILLAGE_A, HOUSE_A);
+        world.sync(&mut phone, 1);
+
+        // The copy has one op; the server has two. Nothing of the request is taken.
+        let mut restored = copy.clone();
+        let answer = world.send(&restored.request(0)).unwrap();
+        let fork = answer.fork.expect("the fork is found");
+        assert_eq!(fork.last_n, 2);
+        assert!(fork.chain.contains(&(1, restored.chain(1).short())));
+
+        // It records something else under number 2: same number, other content.
+        restored.salt = 90;
+        restored.record(VILLAGE_A, HOUSE_A);
+        let answer = world.send(&restored.request(1)).unwrap();
+        let fork = answer.fork.expect("the fork is found");
+        assert!(fork.chain.contains(&(1, restored.chain(1).short())));
+        assert!(!fork.chain.contains(&(2, restored.chain(2).short())));
+        assert!(answer.outcomes.is_empty());
+
+        // It goes on in a new outbox with what was not proven equal; the first op is not sent again.
+        let mut renewed = restored.clone();
+        renewed.epoch = Epoch(99);
+        renewed.parent = Some((restored.epoch, 2));
+        renewed.ops.remove(0);
+        let answer = world.sync(&mut renewed, 1);
+        assert_eq!(verdicts(&answer), [(1, Verdict::Applied)]);
+        assert_eq!(answer.visits(), 3);
+        world.is_sound();
+    }
+}
+
+#[test]
+fn the_same_intent_under_another_identity_has_one_effect() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_A, HOUSE_A);
+        world.sync(&mut phone, 1);
+        // Enrolled anew: another device, another outbox, the same op.
+        let mut renewed = world.phone(MEMBER, 2);
+        renewed.ops = phone.ops.clone();
+        let answer = world.sync(&mut renewed, 1);
+        assert_eq!(verdicts(&answer), [(1, Verdict::Applied)]);
+        assert_eq!(answer.visits(), 1);
+        world.is_sound();
+    }
+}
+
+#[test]
+fn tampered_and_foreign_requests_are_refused_each_in_its_way() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_A, HOUSE_A);
+        phone.record(VILLAGE_A, HOUSE_A);
+        let hello = phone.hello();
+
+        let mut frame = phone.ops_frame(1);
+        frame.signature[3] ^= 1;
+        let answer = world.send(&phone.frames(&hello, &[frame])).unwrap();
+        assert_eq!(answer.problems[0].code, "bad_signature");
+        assert!(answer.outcomes.is_empty());
+
+        let gap = phone.ops_frame(2);
+        let answer = world.send(&phone.frames(&hello, &[gap])).unwrap();
+        assert_eq!((answer.problems[0].code.as_str(), answer.problems[0].expected_n), ("expected_n", Some(1)));
+
+        let other = world.phone(OTHER, 2);
+        let wrong_key = Phone { sync_key: other.sync_key, ..phone.clone() };
+        assert!(matches!(world.send(&wrong_key.request(0)), Err(SyncError::Session)));
+        // A genuine session with somebody else's device.
+        let mixed = Phone { session: other.session, sync_key: other.sync_key, ..phone.clone() };
+        assert!(matches!(world.send(&mixed.request(0)), Err(SyncError::Session)));
+        // Somebody else's outbox.
+        world.sync(&mut phone, 1);
+        let thief = Phone { epoch: phone.epoch, ops: phone.ops.clone(), ..other.clone() };
+        let answer = world.send(&thief.request(1)).unwrap();
+        assert_eq!(answer.problems[0].code, "epoch_taken");
+
+        let old = Hello { proto: 9, ..phone.hello() };
+        assert!(matches!(world.send(&phone.frames(&old, &[])), Err(SyncError::Version)));
+        assert!(matches!(world.send(b"GET / HTTP"), Err(SyncError::NoHello(_))));
+        assert!(matches!(world.send(b""), Err(SyncError::NoHello(_))));
+        let mut many = phone.clone();
+        many.ops = vec![vec![0x00]; BATCH_OPS_MAX + 1];
+        assert!(matches!(world.send(&many.request(1)), Err(SyncError::TooManyOps)));
+        // A damaged frame between two good ones: its neighbours arrive.
+        let mut late = phone.clone();
+        late.record(VILLAGE_A, HOUSE_A);
+        let mut body = late.frames(&late.hello(), &[]);
+        body.extend_from_slice(&[0, 3, FrameKind::Ops.code(), 2, 1, 2, 3]);
+        write_message(FrameKind::Ops, &late.ops_frame(3), Effort::Phone, &mut body).unwrap();
+        let answer = world.send(&body).unwrap();
+        assert_eq!(answer.problems[0].frame, 1);
+        assert_eq!(verdicts(&answer), [(3, Verdict::Applied)]);
+        world.is_sound();
+    }
+}
+
+#[test]
+fn whoever_loses_a_village_while_offline_delivers_and_then_forgets() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        world.sync(&mut phone, 0);
+        assert!(!phone.cursors.is_empty());
+        let visit = phone.record(VILLAGE_A, HOUSE_A).row_id();
+        world.clock.store(NOW + 86_400_000, Ordering::SeqCst);
+        world.end_grant(MEMBER, VILLAGE_A);
+        let answer = world.sync(&mut phone, 1);
+        assert_eq!(verdicts(&answer), [(1, Verdict::Applied)]);
+        assert_eq!(answer.dropped, [ScopeId(uuid(VILLAGE_A))]);
+        assert!(answer.rows.is_empty(), "no byte of a village that is no longer theirs");
+        assert!(answer.control.unwrap().holdings.is_empty());
+        let summary = world.store.read_blocking(|tx| tx.visit(VisitId(visit))).unwrap().unwrap();
+        assert_ne!(summary.flags & sync_protocol::row::flag::AFTER_GRANT_ENDED, 0);
+
+        // What comes after the grace is not taken.
+        phone.record(VILLAGE_A, HOUSE_A);
+        world.clock.store(NOW + 40 * 86_400_000, Ordering::SeqCst);
+        let answer = world.sync(&mut phone, 2);
+        assert_eq!(answer.outcomes[0].code.as_deref(), Some("grant_ended"));
+        world.is_sound();
+    }
+}
+
+#[test]
+fn a_revoked_device_delivers_into_the_late_queue_and_reads_nothing() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        world.sync(&mut phone, 0);
+        phone.record(VILLAGE_A, HOUSE_A);
+        let device = phone.device;
+        world
+            .store
+            .write_blocking(move |tx| {
+                let found = tx.device(device)?.unwrap();
+                tx.put_device(&Device { revoked: Some(ServerMs(NOW)), ..found })
+            })
+            .unwrap();
+        phone.cursors.clear();
+        let answer = world.send(&phone.request(1)).unwrap();
+        let outcome = &answer.outcomes[0];
+        assert_eq!((outcome.verdict, outcome.code.as_deref()), (Verdict::Deferred, Some("device_revoked")));
+        assert_ne!(answer.header.as_ref().unwrap().flags & header_flag::WIPE, 0);
+        assert!(answer.rows.is_empty() && answer.control.is_none());
+        let kept = world.store.read_blocking(|tx| tx.kept_ops(None, 10)).unwrap();
+        assert_eq!(kept[0].body.as_ref(), Some(&phone.ops[0]));
+        assert_eq!(world.status(Op::read(&phone.ops[0]).unwrap().row_id()), None);
+    }
+}
+
+#[test]
+fn cursors_are_remembered_and_asked_for_when_forgotten() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        world.sync(&mut phone, 0);
+        let cursors = Cursors(phone.cursors.values().copied().collect());
+        let short = |bytes| Hello { cursors: None, cursors_short: Some(bytes), ..phone.hello() };
+        let request = phone.frames(&short(cursors.short()), &[]);
+        let answer = world.send(&request).unwrap();
+        let idle = request.len() + answer.bytes.len();
+        assert!(idle < 180, "an idle exchange has {idle} bytes of body");
+        assert_eq!(answer.header.unwrap().flags & header_flag::NEED_CURSORS, 0);
+        assert!(answer.trailer.unwrap().complete);
+        let answer = world.send(&phone.frames(&short([9; 8]), &[])).unwrap();
+        assert_ne!(answer.header.unwrap().flags & header_flag::NEED_CURSORS, 0);
+        assert!(!answer.trailer.unwrap().complete);
+    }
+}
+
+#[test]
+fn a_store_that_went_back_in_time_begins_a_new_epoch() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_A, HOUSE_A);
+        world.sync(&mut phone, 1);
+        let genuine = *phone.cursors.values().find(|cursor| cursor.bucket.quarter == 0).unwrap();
+        let with = |cursor: Cursor| {
+            let mut cursors = phone.cursors.clone();
+            cursors.insert(cursor.bucket, cursor);
+            Hello { cursors: Some(Cursors(cursors.values().copied().collect())), ..phone.hello() }
+        };
+        let forged = Cursor { seq: genuine.seq + 5, ..genuine };
+        let answer = world.send(&phone.frames(&with(forged), &[])).unwrap();
+        assert_eq!(answer.header.unwrap().server_epoch, 1, "a forged cursor raises nothing");
+
+        // Undo the bucket's last position, as a restored backup would.
+        world
+            .store
+            .write_blocking(move |tx| {
+                let mut counters = tx.bucket(genuine.bucket)?.unwrap();
+                counters.head -= 1;
+                tx.put_bucket(genuine.bucket, &counters)
+            })
+            .unwrap();
+        let answer = world.send(&phone.frames(&with(genuine), &[])).unwrap();
+        assert_eq!(answer.header.as_ref().unwrap().server_epoch, 2);
+        assert_eq!(*world.raised.lock().unwrap(), [2]);
+        assert!(!answer.rows.is_empty(), "everything is loaded afresh");
+    }
+}
+
+#[test]
+fn a_long_history_comes_in_frames_that_can_be_cut() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        for _ in 0..60 {
+            phone.record(VILLAGE_A, HOUSE_A);
+        }
+        world.sync(&mut phone, 1);
+        let mut fresh = world.phone(MEMBER, 2);
+        let (mut rows, mut requests) = (0, 0);
+        loop {
+            let hello = Hello { budget_bytes: 1, ..fresh.hello() };
+            let answer = world.send(&fresh.frames(&hello, &[])).unwrap();
+            fresh.take(&answer);
+            rows += answer.rows.len();
+            requests += 1;
+            let trailer = answer.trailer.unwrap();
+            assert_eq!(trailer.complete, !trailer.more);
+            if !trailer.more {
+                break;
+            }
+            assert!(requests < 100, "each request must get on");
+        }
+        assert_eq!(rows, 63);
+        assert!(requests > 1);
+    }
+}
