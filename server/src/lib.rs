@@ -5,9 +5,11 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod desk;
 pub mod keys;
 pub mod principal;
 pub mod problem;
+pub mod reading;
 pub mod sample;
 pub mod storage;
 pub mod sync;

@@ -1,0 +1,181 @@
+//! Administrative units as they are in the store.
+
+use serde::{Deserialize, Serialize};
+use sync_protocol::access::{Action, INSTALLATION};
+use sync_protocol::entity::*;
+use sync_protocol::ids::*;
+use sync_protocol::row::{Register, RowType};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::visits::day;
+use super::*;
+use crate::units::{self, Level};
+
+/// Which units are wanted: those below one, or the one with a code.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UnitQuery {
+    /// The unit above.
+    pub parent: Option<Uuid>,
+    /// `province`, `district`, `commune` or `village`; together with `code`.
+    pub level: Option<String>,
+    /// The official code; for a village `<commune code>-<nnn>`. Codes are reused, so `on` decides.
+    pub code: Option<String>,
+    /// Only what is in force on this day. With `code`: today unless told.
+    pub on: Option<String>,
+}
+
+/// A unit over its period of validity.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct UnitView {
+    /// The unit's row; the same code in another period is another row.
+    pub id: Uuid,
+    /// `province`, `district`, `commune` or `village`.
+    pub level: String,
+    /// The official code.
+    pub code: String,
+    /// `xa`, `phuong`, `thon`, `ban`, …
+    pub unit_type: String,
+    /// Name without the type.
+    pub name: String,
+    /// Name with the type.
+    pub full_name: String,
+    /// Name in the local language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_name: Option<String>,
+    /// The unit above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Uuid>,
+    /// First day in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date)]
+    pub from: Option<String>,
+    /// First day on which it is no longer in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date)]
+    pub to: Option<String>,
+    /// Its version; a 64-bit number as text.
+    pub ver: String,
+}
+
+impl Reading {
+    /// Lists units.
+    pub async fn units(&self, by: UserId, query: UnitQuery) -> Answer<Page<UnitView>> {
+        let on = day(query.on.as_deref(), "on")?;
+        let level = query.level.as_deref().map(|level| Level::from_code(level).ok_or(ReadError::BadValue("level")));
+        let level = level.transpose()?;
+        if query.parent.is_none() && (level.is_none() || query.code.is_none()) {
+            return Err(ReadError::BadValue("parent"));
+        }
+        let official = self.official_units();
+        self.read(by, move |scoped| {
+            scoped.function(Action::ReadTeams)?;
+            let ids = match (query.parent, level, &query.code) {
+                (Some(parent), _, _) => {
+                    if !scoped.sees_unit(UnitId(parent))? {
+                        return Err(ReadError::NotFound);
+                    }
+                    scoped.tx.units_below(UnitId(parent))?
+                }
+                (None, Some(level), Some(code)) => {
+                    let today = on.unwrap_or(Day::of_ms(scoped.now.0));
+                    // Village codes are the product's own; those above them are in the official lists.
+                    let (commune, is_village) = match code.split_once('-') {
+                        Some((commune, _)) if level == Level::Village => (commune, true),
+                        _ => (code.as_str(), false),
+                    };
+                    let index = official.get_or_init(|| units::shipped().ok()).as_ref();
+                    let found = index
+                        .and_then(|index| index.get(if is_village { Level::Commune } else { level }, commune, today));
+                    match found {
+                        Some(commune) if is_village => scoped.tx.units_below(commune.id)?,
+                        Some(unit) => vec![unit.id],
+                        None => vec![],
+                    }
+                }
+                _ => vec![],
+            };
+            let mut items = Vec::new();
+            for id in ids {
+                if let Some((_, register)) = scoped.register(RowType::UNIT, id.0)?
+                    && scoped.sees_unit(id)?
+                    && on.is_none_or(|on| is_in_force(&register, on))
+                    && let Some(view) = unit_view(&register)
+                    && (query.parent.is_some() || query.code.as_ref() == Some(&view.code))
+                    && level.is_none_or(|level| level.code() == view.level)
+                {
+                    items.push(view);
+                }
+            }
+            items.sort_by(|a, b| (&a.code, &a.from).cmp(&(&b.code, &b.from)));
+            Ok(Page { items, next: None })
+        })
+        .await
+    }
+
+    /// Shows one unit.
+    pub async fn unit(&self, by: UserId, id: UnitId) -> Answer<UnitView> {
+        self.read(by, move |scoped| {
+            scoped.function(Action::ReadTeams)?;
+            let found = scoped.register(RowType::UNIT, id.0)?;
+            let (_, register) = found.ok_or(ReadError::NotFound)?;
+            if !scoped.sees_unit(id)? {
+                return Err(ReadError::NotFound);
+            }
+            unit_view(&register).ok_or(ReadError::NotFound)
+        })
+        .await
+    }
+}
+
+impl Scoped<'_> {
+    /// A unit is visible where somebody holds a role, below it, and on the way up from it.
+    fn sees_unit(&mut self, unit: UnitId) -> Answer<bool> {
+        if self.covers(Action::ReadTeams, unit)? {
+            return Ok(true);
+        }
+        let held: Vec<ScopeId> = self.principal.holdings.iter().map(|holding| holding.scope).collect();
+        for scope in held {
+            if scope == INSTALLATION || !self.may(Action::ReadTeams, scope) {
+                continue;
+            }
+            let mut above = self.parent(scope.into())?;
+            for _ in 0..3 {
+                if above == Some(unit) {
+                    return Ok(true);
+                }
+                above = match above {
+                    Some(above) => self.parent(above)?,
+                    None => break,
+                };
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn is_in_force(register: &Register, on: Day) -> bool {
+    let validity: Option<Validity> = register.group(unit::VALIDITY);
+    validity.is_none_or(|validity| validity.from <= on && validity.to.is_none_or(|to| on < to))
+}
+
+fn unit_view(register: &Register) -> Option<UnitView> {
+    let identity: UnitIdentity = register.group(unit::IDENTITY)?;
+    let parent: Option<UnitParent> = register.group(unit::PARENT);
+    let validity: Option<Validity> = register.group(unit::VALIDITY);
+    Some(UnitView {
+        id: register.id,
+        level: identity.level,
+        code: identity.code,
+        unit_type: identity.unit_type,
+        name: identity.name,
+        full_name: identity.full_name,
+        local_name: identity.local_name,
+        parent: parent.map(|parent| parent.parent.0).filter(|parent| !parent.is_nil()),
+        from: validity.as_ref().map(|validity| validity.from.to_string()),
+        to: validity.and_then(|validity| validity.to).map(|to| to.to_string()),
+        ver: register.ver.0.to_string(),
+    })
+}
