@@ -86,13 +86,19 @@ impl Config {
     }
 
     /// Address and port to listen on.
-    pub fn listen(&self) -> SocketAddr { self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))) }
+    pub fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
 
     /// The data folder.
-    pub fn data(&self) -> PathBuf { self.data.clone().unwrap_or_else(|| PathBuf::from("data")) }
+    pub fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from("data"))
+    }
 
     /// The name of the installation in access tokens.
-    pub fn issuer(&self) -> &str { self.issuer.as_deref().unwrap_or("thonso") }
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_deref().unwrap_or("thonso")
+    }
 }
 
 #[cfg(test)]

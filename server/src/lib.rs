@@ -5,12 +5,15 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod config;
 pub mod desk;
 pub mod keys;
 pub mod principal;
 pub mod problem;
 pub mod reading;
 pub mod sample;
+pub mod seed;
+pub mod startup;
 pub mod storage;
 pub mod sync;
 pub mod units;

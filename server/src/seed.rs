@@ -128,11 +128,8 @@ fn unit_intent(index: &UnitIndex, record: &UnitRecord) -> Intent {
     };
     let belongs = UnitParent { parent, from: record.valid_from, ext: Ext::default() };
     let validity = Validity { from: record.valid_from, to: record.valid_to, ext: Ext::default() };
-    let values = vec![
-        (unit::IDENTITY, identity.cbor()),
-        (unit::PARENT, belongs.cbor()),
-        (unit::VALIDITY, validity.cbor()),
-    ];
+    let values =
+        vec![(unit::IDENTITY, identity.cbor()), (unit::PARENT, belongs.cbor()), (unit::VALIDITY, validity.cbor())];
     Intent::UnitCreate(create(parent.into(), values, Some(record.id.0)))
 }
 
@@ -157,9 +154,7 @@ pub async fn import_units(instance: &Instance, admin: UserId, provinces: &[&str]
 
 /// Fills an empty installation with the official units of the sample's province and the sample commune.
 pub async fn demo(instance: &Instance, seed: u64) -> Result<Seeded, SeedError> {
-    let is_empty = instance.store.read_blocking(|tx| {
-        Ok(tx.audited_scopes()?.is_empty())
-    })?;
+    let is_empty = instance.store.read_blocking(|tx| Ok(tx.audited_scopes()?.is_empty()))?;
     if !is_empty {
         return Err(SeedError::NotEmpty);
     }
@@ -170,9 +165,11 @@ pub async fn demo(instance: &Instance, seed: u64) -> Result<Seeded, SeedError> {
     // The two provinces that became one keep their history: 10 and 15 until 2025-06-30, 15 since.
     let units = import_units(instance, admin, &[sample.province_code, "10"]).await?;
     let index = shipped()?;
-    let commune = index
-        .get(Level::Commune, COMMUNE_CODE, sample.valid_from)
-        .ok_or(SeedError::Refused { what: "the commune", code: "not_found".into(), field: COMMUNE_CODE.into() })?;
+    let commune = index.get(Level::Commune, COMMUNE_CODE, sample.valid_from).ok_or(SeedError::Refused {
+        what: "the commune",
+        code: "not_found".into(),
+        field: COMMUNE_CODE.into(),
+    })?;
     let province = index.parent(commune, sample.valid_from).map_or(commune.id, |province| province.id);
 
     let mut accounts = vec![SampleAccount {
@@ -198,12 +195,19 @@ pub async fn demo(instance: &Instance, seed: u64) -> Result<Seeded, SeedError> {
         };
         perform(instance, admin, "a role", vec![Intent::GrantGive(grant)]).await?;
         instance.accounts.set_password_on_the_machine(user, Secret::new(SAMPLE_PASSWORD)).await?;
-        accounts.push(SampleAccount { user, display_name: name.into(), phone: phone.into(), role, place: place.clone() });
+        accounts.push(SampleAccount {
+            user,
+            display_name: name.into(),
+            phone: phone.into(),
+            role,
+            place: place.clone(),
+        });
     }
     let officer = accounts[1].user;
     instance.store.write(|tx| tx.put_meta(SAMPLE_KEY, b"1")).await?;
 
-    let villages: Vec<Intent> = sample.villages.iter().map(|village| village_intent(&sample, commune.id, village)).collect();
+    let villages: Vec<Intent> =
+        sample.villages.iter().map(|village| village_intent(&sample, commune.id, village)).collect();
     let villages: Vec<UnitId> =
         perform(instance, officer, "a village", villages).await?.into_iter().map(UnitId).collect();
     enter_team(instance, officer, "commune", commune.id, &commune.full_name, &sample.team, &mut accounts).await?;
@@ -223,7 +227,9 @@ pub async fn demo(instance: &Instance, seed: u64) -> Result<Seeded, SeedError> {
     Ok(Seeded { units, commune: commune.id, villages, teams, households, accounts })
 }
 
-fn one(ids: Vec<Uuid>) -> Uuid { ids.first().copied().unwrap_or_default() }
+fn one(ids: Vec<Uuid>) -> Uuid {
+    ids.first().copied().unwrap_or_default()
+}
 
 fn village_intent(sample: &SampleCommune, commune: UnitId, village: &crate::sample::SampleVillage) -> Intent {
     let identity = UnitIdentity {
@@ -255,11 +261,8 @@ async fn enter_team(
     let identity = TeamIdentity { level: level.into(), unit, name: team.name.clone(), ext: Ext::default() };
     let decision = TeamDecision { number: team.decision_no.clone(), day: team.decision_date, ext: Ext::default() };
     let validity = Validity { from: team.decision_date, to: None, ext: Ext::default() };
-    let values = vec![
-        (team::IDENTITY, identity.cbor()),
-        (team::DECISION, decision.cbor()),
-        (team::VALIDITY, validity.cbor()),
-    ];
+    let values =
+        vec![(team::IDENTITY, identity.cbor()), (team::DECISION, decision.cbor()), (team::VALIDITY, validity.cbor())];
     let intent = Intent::TeamCreate(create(unit.into(), values, None));
     let id = TeamId(one(perform(instance, officer, "a team", vec![intent]).await?));
     for member in &team.members {

@@ -147,8 +147,7 @@ impl Instance {
     /// Writes the server's epoch and how far the store has come beside the store. To be called every few seconds and at
     /// the end: a store that is found behind this file was restored.
     pub fn keep_high_water(&self) -> Result<(), StartError> {
-        let (server_epoch, high_water) =
-            self.store.read_blocking(|tx| Ok((server_epoch_of(tx)?, commits_of(tx)?)))?;
+        let (server_epoch, high_water) = self.store.read_blocking(|tx| Ok((server_epoch_of(tx)?, commits_of(tx)?)))?;
         Ok(EpochFile { server_epoch, high_water }.store(&self.folder.join(EpochFile::NAME))?)
     }
 
@@ -257,7 +256,9 @@ fn settle_epoch(store: &Store, path: &Path) -> Result<u16, StartError> {
     let (server_epoch, is_new) = match beside {
         None if stored == 0 => (1, false),
         None => (stored + 1, true),
-        Some(beside) if beside.server_epoch > stored || (beside.server_epoch == stored && beside.high_water > commits) => {
+        Some(beside)
+            if beside.server_epoch > stored || (beside.server_epoch == stored && beside.high_water > commits) =>
+        {
             (beside.server_epoch.max(stored) + 1, true)
         }
         Some(_) => (stored, false),

@@ -1,0 +1,120 @@
+//! From an empty folder to a filled one, and what happens when the folder is not what it was.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use server::seed::{self, SeedError};
+use server::startup::{DATABASE, Instance, StartError};
+use server::storage::StorageError;
+use server::work::{rebuild_projections, verify_audit, verify_digests};
+use sync_protocol::access::Role;
+use sync_protocol::ids::*;
+use sync_protocol::row::RowType;
+
+const NOW: u64 = 1_795_312_800_000; // 2026-11-22
+
+fn open(folder: &Path) -> Result<Instance, StartError> {
+    let drawn = AtomicU64::new(1);
+    let random = Arc::new(move |bytes: &mut [u8]| {
+        for chunk in bytes.chunks_mut(8) {
+            let next = drawn.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            chunk.copy_from_slice(&next.to_be_bytes()[..chunk.len()]);
+        }
+    });
+    Instance::open(folder, "thonso", Arc::new(|| ServerMs(NOW)), random)
+}
+
+fn block<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+#[test]
+fn the_sample_commune_comes_in_through_the_door_like_everybody_s_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = open(folder.path()).unwrap();
+    let seeded = block(seed::demo(&instance, 7)).unwrap();
+    assert_eq!(seeded.villages.len(), 15);
+    assert!((1_800..3_200).contains(&seeded.households), "{}", seeded.households);
+    assert!(seeded.units > 400, "{}", seeded.units);
+    let count = |role: Role| seeded.accounts.iter().filter(|account| account.role == role).count();
+    assert_eq!((count(Role::Admin), count(Role::CommuneOfficer), count(Role::ProvinceOfficer)), (1, 1, 1));
+    assert_eq!(count(Role::TeamLeader), 16);
+
+    assert!(instance.store.read_blocking(verify_audit).unwrap().is_empty());
+    let mut households = 0;
+    for village in &seeded.villages {
+        let scope = ScopeId::from(*village);
+        assert!(instance.store.read_blocking(|tx| verify_digests(tx, scope)).unwrap().is_empty());
+        let rows = instance.store.read_blocking(|tx| tx.rows_of(scope, RowType::HOUSEHOLD, None, 10_000)).unwrap();
+        households += rows.len();
+    }
+    assert_eq!(households, seeded.households);
+    // The officer reads the villages; the admin reads no household.
+    let holdings = |user| instance.store.read_blocking(|tx| server::principal::principal(tx, user, ServerMs(NOW))).unwrap();
+    let officer = seeded.accounts.iter().find(|account| account.role == Role::CommuneOfficer).unwrap();
+    let scopes: Vec<ScopeId> = holdings(officer.user).holdings.iter().map(|holding| holding.scope).collect();
+    assert!(seeded.villages.iter().all(|village| scopes.contains(&ScopeId::from(*village))));
+    instance.store.write_blocking(rebuild_projections).unwrap();
+    assert!(holdings(officer.user).holdings.len() >= 16, "the tree of units was computed again");
+    // A second sample would mix two worlds.
+    assert!(matches!(block(seed::demo(&instance, 8)), Err(SeedError::NotEmpty)));
+}
+
+#[test]
+fn a_store_that_is_behind_what_lies_beside_it_begins_a_new_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = open(folder.path()).unwrap();
+    assert_eq!(instance.sync.server_epoch(), 1);
+    instance.add_admin("Quản trị", "0530000001").unwrap();
+    let backup = folder.path().join("backup.sqlite3");
+    instance.backup(&backup).unwrap();
+    instance.add_admin("Quản trị hai", "0530000002").unwrap();
+    instance.keep_high_water().unwrap();
+    instance.store.0.close();
+    drop(instance);
+
+    // A plain restart changes nothing.
+    let instance = open(folder.path()).unwrap();
+    assert_eq!(instance.sync.server_epoch(), 1);
+    instance.store.0.close();
+    drop(instance);
+
+    // The backup takes the database's place; keys and epoch file stay.
+    let database = folder.path().join(DATABASE);
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(folder.path().join(format!("{DATABASE}{suffix}"))));
+    }
+    std::fs::copy(&backup, &database).unwrap();
+    let instance = open(folder.path()).unwrap();
+    assert_eq!(instance.sync.server_epoch(), 2);
+    assert!(instance.store.read_blocking(|tx| tx.user_by_phone("0530000002")).unwrap().is_none());
+    instance.store.0.close();
+    drop(instance);
+    assert_eq!(open(folder.path()).unwrap().sync.server_epoch(), 2, "once is enough");
+}
+
+#[test]
+fn a_folder_without_its_keys_is_refused_not_given_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = open(folder.path()).unwrap();
+    instance.add_admin("Quản trị", "0530000001").unwrap();
+    instance.store.0.close();
+    drop(instance);
+    std::fs::remove_dir_all(folder.path().join(server::keys::FOLDER)).unwrap();
+    assert!(matches!(open(folder.path()), Err(StartError::Keys(_))));
+    assert!(!folder.path().join(server::keys::FOLDER).exists());
+}
+
+#[test]
+fn a_file_that_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let database = folder.path().join(DATABASE);
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(folder.path().join(format!("{DATABASE}{suffix}"))));
+    }
+    std::fs::write(&database, vec![9u8; 8192]).unwrap();
+    assert!(matches!(open(folder.path()), Err(StartError::Storage(StorageError::Damaged(_)))));
+    assert_eq!(std::fs::read(&database).unwrap(), vec![9u8; 8192]);
+}
