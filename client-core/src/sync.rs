@@ -255,7 +255,7 @@ impl Session {
         let wait = store.write(|db| {
             let mut link = db.link()?;
             let wait = link.not_before_ms.saturating_sub(now.0);
-            let wait = if wait > WAIT_BELIEVED_MS { 0 } else { wait };
+            let wait = if wait > WAIT_BELIEVED_MS || now.0 < link.wait_from_ms { 0 } else { wait };
             let rested = now.0 < link.pressed_ms || now.0 - link.pressed_ms >= PRESS_EVERY_MS;
             if wait > 0 && user_pressed && rested {
                 link.pressed_ms = now.0;
@@ -508,6 +508,7 @@ impl Session {
                 self.new_epoch(db, random, answer, Some((asked.epoch, header.durable_upto + 1)))?;
             }
         } else if db.back_to_pending(asked.epoch, header.last_n)? > 0 {
+            answer.progress = true;
             db.set_kv_flag(OVERLAY_DIRTY, true)?;
         }
         self.wipe = header.flags & header_flag::WIPE != 0;
@@ -600,8 +601,6 @@ impl Session {
             if db.back_to_pending(asked.epoch, expected - 1)? > 0 {
                 answer.progress = true;
                 db.set_kv_flag(OVERLAY_DIRTY, true)?;
-            } else {
-                answer.problem = true;
             }
             answer.again = true;
             return Ok(());
@@ -644,6 +643,7 @@ impl Session {
             link.pull_bytes = double(link.pull_bytes, PULL_BYTES_START, PULL_BYTES_MAX);
             link.failures = 0;
             link.last_problem = None;
+            link.wait_from_ms = now.0;
             link.not_before_ms = now.0.saturating_add(self.next_after_ms);
             db.set_link(&link)?;
         }
@@ -684,7 +684,7 @@ impl Session {
         db.complete_base(staged)?;
         let day = Day::of_ms(server_ms.0);
         let mut right = true;
-        if asked.want_heads && link.want_heads {
+        if asked.want_heads && link.want_heads && !trailer.heads.is_empty() {
             link.want_heads = false;
             let reloaded = db.reload_differing(staged, &trailer.heads, day)?;
             self.summary.reloaded += reloaded;
@@ -776,6 +776,7 @@ impl Session {
                 Failure::Busy { retry_after_ms } if retry_after_ms > 0 => retry_after_ms + draw % BACKOFF_START_MS,
                 _ => 1 + draw % ceiling,
             };
+            link.wait_from_ms = now.0;
             link.not_before_ms = now.0.saturating_add(wait);
             db.set_link(&link)?;
             self.close(db)?;

@@ -5,8 +5,10 @@
 
 pub mod accounts;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod desk;
+pub mod http;
 pub mod keys;
 pub mod principal;
 pub mod problem;

@@ -1,2 +1,7 @@
-//! The server's command line.
-fn main() {}
+//! `thonso`: the server.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::cli::main(std::env::args_os())
+}

@@ -1,7 +1,7 @@
 //! Refusals as people and programs read them: problem details (RFC 9457) with a stable code.
 //!
 //! The only place where a refusal gets its status and its words. A status is chosen by what the asker should do: put it
-//! right (400), sign in (401), give it up (403, 404), look again (409), split it (413), update (426), wait (429, 503).
+//! right (400), sign in (401), give it up (403, 404), look again (409), split it (413), update (426), wait (429, 503, 507).
 //! No text holds a name, an answer or a token. Source: docs/SECURITY.md, "Web"; docs/PROTOCOL.md, "Refusals".
 
 use serde::{Deserialize, Serialize};
@@ -100,10 +100,16 @@ problem_codes! {
         "The server is busy. The app will try again by itself; your work stays on your phone."
     }
     /// The server's disk is full. Nothing was half done.
-    StorageFull "storage_full" 503 {
+    StorageFull "storage_full" 507 {
         "Máy chủ hết chỗ lưu trữ",
         "Máy chủ tạm hết chỗ lưu trữ. Dữ liệu vẫn được giữ trên máy và sẽ được gửi khi máy chủ có chỗ.",
         "The server is out of storage. Your work stays on your phone and is sent when there is space."
+    }
+    /// The body did not come in time.
+    RequestTimeout "request_timeout" 408 {
+        "Gửi quá lâu",
+        "Dữ liệu không đến kịp thời gian cho phép. Ứng dụng sẽ tự thử lại; dữ liệu vẫn được giữ trên máy.",
+        "The request did not arrive in time. The app will try again by itself; your work stays on your phone."
     }
     /// The body is larger than the limit; smaller parts will pass.
     BodyTooLarge "body_too_large" 413 {
@@ -111,11 +117,29 @@ problem_codes! {
         "Dữ liệu gửi một lần vượt quá giới hạn. Hãy chia nhỏ rồi gửi lại.",
         "The request is larger than the limit. Send it in smaller parts."
     }
+    /// More ops in one request than are taken; nothing was taken.
+    BatchTooLarge "batch_too_large" 413 {
+        "Gửi quá nhiều mục một lần",
+        "Một lần gửi có quá nhiều mục. Hãy chia nhỏ rồi gửi lại; chưa có mục nào được nhận.",
+        "Too many entries were sent at once. Send fewer; none of them was taken."
+    }
     /// A compressed body; ours are compressed inside.
     EncodingNotAllowed "encoding_not_allowed" 415 {
         "Kiểu nén không được nhận",
         "Máy chủ không nhận nội dung nén bằng Content-Encoding. Hãy gửi lại mà không nén.",
         "The server takes no body with a Content-Encoding. Send it without one."
+    }
+    /// A body that is not JSON where JSON is expected.
+    ContentTypeNotAllowed "content_type_not_allowed" 415 {
+        "Kiểu nội dung không được nhận",
+        "Máy chủ chỉ nhận nội dung JSON ở đây. Hãy gửi với Content-Type là application/json.",
+        "Only JSON is taken here. Send it with the content type application/json."
+    }
+    /// The path exists, but not with this method; `Allow` names those it has.
+    MethodNotAllowed "method_not_allowed" 405 {
+        "Phương thức không được nhận",
+        "Địa chỉ này không nhận phương thức vừa gửi.",
+        "This address does not take the method that was sent."
     }
     /// The bytes are not what they claim to be.
     Malformed "malformed" 400 {
@@ -159,6 +183,12 @@ problem_codes! {
         "Việc này đã được người khác giải quyết. Hãy tải lại để xem kết quả.",
         "Somebody else has settled this already. Reload to see the result."
     }
+    /// Too few visits were looked at for an approval by sample; `sample` names what is missing.
+    SampleIncomplete "sample_incomplete" 422 {
+        "Chưa xem đủ mẫu",
+        "Trước khi duyệt hàng loạt, hãy mở xem mọi chuyến thăm có cảnh báo và ít nhất một phần mười số còn lại.",
+        "Before approving many at once, look at every flagged visit and at least a tenth of the others."
+    }
     /// It collides with something that exists.
     Conflict "conflict" 409 {
         "Trùng với dữ liệu đã có",
@@ -193,7 +223,7 @@ impl ProblemCode {
 
     /// Whether the same request may succeed later without a change; such answers carry `Retry-After`.
     pub fn may_retry(self) -> bool {
-        matches!(self.status(), 429 | 503)
+        matches!(self.status(), 429 | 503 | 507)
     }
 
     /// Reads the stable text.
@@ -316,9 +346,13 @@ mod tests {
                 ("code_invalid", 400),
                 ("too_many_attempts", 429),
                 ("busy", 503),
-                ("storage_full", 503),
+                ("storage_full", 507),
+                ("request_timeout", 408),
                 ("body_too_large", 413),
+                ("batch_too_large", 413),
                 ("encoding_not_allowed", 415),
+                ("content_type_not_allowed", 415),
+                ("method_not_allowed", 405),
                 ("malformed", 400),
                 ("too_deep", 400),
                 ("validation_failed", 400),
@@ -326,6 +360,7 @@ mod tests {
                 ("wrong_state", 409),
                 ("period_closed", 409),
                 ("already_resolved", 409),
+                ("sample_incomplete", 422),
                 ("conflict", 409),
                 ("update_needed", 426),
                 ("unavailable", 503),

@@ -51,7 +51,8 @@ fn the_sample_commune_comes_in_through_the_door_like_everybody_s_work() {
     }
     assert_eq!(households, seeded.households);
     // The officer reads the villages; the admin reads no household.
-    let holdings = |user| instance.store.read_blocking(|tx| server::principal::principal(tx, user, ServerMs(NOW))).unwrap();
+    let holdings =
+        |user| instance.store.read_blocking(|tx| server::principal::principal(tx, user, ServerMs(NOW))).unwrap();
     let officer = seeded.accounts.iter().find(|account| account.role == Role::CommuneOfficer).unwrap();
     let scopes: Vec<ScopeId> = holdings(officer.user).holdings.iter().map(|holding| holding.scope).collect();
     assert!(seeded.villages.iter().all(|village| scopes.contains(&ScopeId::from(*village))));

@@ -1070,16 +1070,17 @@ fn nothing_is_lost(edits: &[Edit], group: fn(usize) -> (u8, Raw), start: &World)
 #[test]
 fn no_order_of_arrival_loses_an_unseen_value() {
     fn ordinary(value: usize) -> (u8, Raw) {
-        label(["a", "b"][value])
+        label(["a", "b", "c"][value])
     }
     fn guarded(value: usize) -> (u8, Raw) {
-        class(["poor", "near_poor"][value])
+        class(["poor", "near_poor", "policy"][value])
     }
     let start = World::new();
     let mut played = 0;
     for length in 1..=4usize {
-        // Per edit: phone, value, and how many of the edits before it had been seen.
-        let options: Vec<usize> = (0..length).map(|index| 2 * 2 * (index + 1)).collect();
+        // Per edit: phone, value, and how many of the edits before it had been seen. Phones and values are alike, so the
+        // first edit may be of the first phone with the first value.
+        let options: Vec<usize> = (0..length).map(|index| if index == 0 { 1 } else { 2 * 3 * (index + 1) }).collect();
         let total: usize = options.iter().product();
         for mut code in 0..total {
             let edits: Vec<Edit> = options
@@ -1087,7 +1088,7 @@ fn no_order_of_arrival_loses_an_unseen_value() {
                 .map(|option| {
                     let digit = code % option;
                     code /= option;
-                    Edit { phone: digit % 2, value: digit / 2 % 2, seen: digit / 4 }
+                    Edit { phone: digit % 2, value: digit / 2 % 3, seen: digit / 6 }
                 })
                 .collect();
             for group in [ordinary as fn(usize) -> (u8, Raw), guarded] {
@@ -1096,7 +1097,7 @@ fn no_order_of_arrival_loses_an_unseen_value() {
             }
         }
     }
-    assert_eq!(played, 2 * (4 + 32 + 384 + 6_144));
+    assert_eq!(played, 2 * (1 + 12 + 216 + 5_184));
 }
 
 /// Ops of many sorts about the rows of the small world.

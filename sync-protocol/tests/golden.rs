@@ -575,7 +575,7 @@ fn from_hex(text: &str) -> Vec<u8> {
         .flat_map(str::chars)
         .filter(|char| !char.is_whitespace())
         .collect();
-    assert!(digits.len() % 2 == 0, "half a byte");
+    assert!(digits.len().is_multiple_of(2), "half a byte");
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex")).collect()
 }
 

@@ -2,6 +2,10 @@
 
 #![allow(missing_docs)]
 
+#[path = "../examples/made_up/mod.rs"]
+mod made_up;
+
+use made_up::{Mix, Rng};
 use proptest::prelude::*;
 use sync_protocol::cbor::{Bytes, Cbor, Ext, Malformed, read};
 use sync_protocol::ids::*;
@@ -244,6 +248,24 @@ fn an_idle_request_is_far_below_300_bytes() {
     write_frame(FrameKind::Hello, &seal_hello(&hello(), &[9; 32]), Effort::Phone, &mut body).unwrap();
     assert!(body.len() <= 160, "{} bytes", body.len());
     assert_eq!((body[2], body[3]), (HELLO, STORED), "a hello is never compressed");
+}
+
+/// Ten visits in one request, all in: frame heads, envelope, signature, and per visit a salt and a household id of 16 bytes
+/// each, which cannot be compressed. The figures are those of docs/PROTOCOL.md, section 10.
+#[test]
+fn ten_visits_stay_within_their_bytes() {
+    for (mix, bytes_max) in [(Mix::Plain, 80), (Mix::Field, 95), (Mix::EveryKind, 110)] {
+        let mut rng = Rng::new(31);
+        rng.held_out = true;
+        let mut total = 0;
+        for _ in 0..50 {
+            let frame = made_up::World::new(&mut rng).visits_frame(&mut rng, 10, mix);
+            let mut body = Vec::new();
+            write_message(FrameKind::Ops, &frame, Effort::Phone, &mut body).unwrap();
+            total += body.len();
+        }
+        assert!(total <= 50 * 10 * bytes_max, "{} bytes per visit", total / 500);
+    }
 }
 
 // ---- Cursors ---------------------------------------------------------------------------------------------------------

@@ -445,7 +445,8 @@ impl Store {
     /// Every row of the base as the server sent it, in a fixed order: for comparing two stores.
     pub fn base_dump(&mut self) -> Result<Vec<(ScopeId, u16, Vec<u8>)>> {
         self.read(|db| {
-            let rows: Vec<(u8, [u8; 16], i64, i64, Vec<u8>)> = {
+            type Line = (u8, [u8; 16], i64, i64, Vec<u8>);
+            let rows: Vec<Line> = {
                 let mut statement = db.conn.prepare_cached("SELECT ty, id, bucket, ver, row FROM base")?;
                 statement
                     .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?

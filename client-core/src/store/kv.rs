@@ -93,6 +93,8 @@ int_map! {
         19 => differs: flag bool,
         /// Rows of answers that could not be read.
         20 => unreadable: num u64,
+        /// This phone's clock when the wait began: a clock that lies before it was set back, and the wait is void.
+        21 => wait_from_ms: num u64,
     }
 }
 

@@ -253,7 +253,7 @@ fn likeness(a: &str, b: &str) -> u32 {
     };
     let (a, b) = (words(a), words(b));
     let all = a.union(&b).count();
-    if all == 0 { 0 } else { u32::try_from(a.intersection(&b).count() * 100 / all).unwrap_or(0) }
+    (a.intersection(&b).count() * 100).checked_div(all).and_then(|share| u32::try_from(share).ok()).unwrap_or(0)
 }
 
 fn hit_of(id: HouseholdId, scope: ScopeId, register: &Register, waiting: bool) -> HouseholdHit {

@@ -1,0 +1,310 @@
+//! The command line of `thonso`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use sync_protocol::access::Role;
+use sync_protocol::phone_number;
+
+use crate::accounts::AccountError;
+use crate::auth::password::{Secret, check_password};
+use crate::config::{Config, LogFormat};
+use crate::seed;
+use crate::startup::{Instance, machine_clock, machine_random};
+use crate::work::{rebuild_projections, verify_audit, verify_digests};
+
+/// Thôn Số: máy chủ / the server.
+#[derive(Parser)]
+#[command(name = "thonso", version)]
+struct Arguments {
+    /// A TOML file with settings.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// The data folder.
+    #[arg(long, global = true)]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve {
+        /// Address and port to listen on, for example 127.0.0.1:8080.
+        #[arg(long)]
+        listen: Option<std::net::SocketAddr>,
+        /// How log lines look.
+        #[arg(long, value_enum)]
+        log: Option<LogFormat>,
+    },
+    /// Fill an empty data folder with a sample commune, for trying things out.
+    DemoSeed {
+        /// Another number gives another sample.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Accounts.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Enter the official provinces, districts and communes.
+    ImportUnits {
+        /// Phone number of the admin in whose name it is done.
+        #[arg(long)]
+        admin: String,
+        /// Only these province codes.
+        #[arg(long, value_delimiter = ',')]
+        provinces: Vec<String>,
+    },
+    /// Write a verified copy of the database, also while the server runs.
+    Backup {
+        /// A file that does not exist yet.
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Check audit chains and digests; say what is wrong.
+    Doctor,
+    /// Compute all lists and counts again from the rows.
+    RebuildProjections,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Enter the first admin, or another one. The password is read from standard input.
+    AddAdmin {
+        /// The name.
+        #[arg(long)]
+        name: String,
+        /// The phone number, which is the sign-in name.
+        #[arg(long)]
+        phone: String,
+    },
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs the command line given, its first word being the program's name.
+pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    match run(Arguments::parse_from(arguments)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("thonso: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let mut config = match &arguments.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    }
+    .with_variables(|name| std::env::var(name).ok())?;
+    config.data = arguments.data.or(config.data);
+    if let Command::Serve { listen, log } = &arguments.command {
+        config.listen = listen.or(config.listen);
+        config.log = log.or(config.log);
+    }
+    start_log(config.log.unwrap_or_default());
+    let open = || Instance::open(&config.data(), config.issuer(), machine_clock(), machine_random());
+    match arguments.command {
+        Command::Serve { .. } => {
+            let instance = Arc::new(open()?);
+            runtime()?.block_on(serve(instance, &config))?;
+        }
+        Command::DemoSeed { seed, json } => {
+            let instance = open()?;
+            let seeded = runtime()?.block_on(seed::demo(&instance, seed))?;
+            print_sample(&seeded, json);
+            instance.keep_high_water()?;
+        }
+        Command::User { command: UserCommand::AddAdmin { name, phone } } => {
+            let phone = phone_number::normalise(&phone).map_err(|fault| format!("--phone: {}", fault.code()))?;
+            let mut password = String::new();
+            std::io::stdin().read_line(&mut password)?;
+            let password = password.trim_end_matches(['\r', '\n']);
+            check_password(password, &[&name, &phone]).map_err(|fault| fault.to_string())?;
+            let instance = open()?;
+            let user = instance.add_admin(&name, &phone)?;
+            let set = instance.accounts.set_password_on_the_machine(user, Secret::new(password));
+            runtime()?.block_on(set)?;
+            instance.keep_high_water()?;
+            println!("{user}");
+        }
+        Command::ImportUnits { admin, provinces } => {
+            let instance = open()?;
+            let phone = phone_number::normalise(&admin).map_err(|fault| format!("--admin: {}", fault.code()))?;
+            let admin = instance.store.read_blocking(|tx| tx.user_by_phone(&phone))?.ok_or(AccountError::NotFound)?;
+            let provinces: Vec<&str> = provinces.iter().map(String::as_str).collect();
+            let entered = runtime()?.block_on(seed::import_units(&instance, admin, &provinces))?;
+            instance.keep_high_water()?;
+            println!("{entered} units");
+        }
+        Command::Backup { to } => {
+            open()?.backup(&to)?;
+            println!("{}", to.display());
+        }
+        Command::Doctor => return doctor(&open()?),
+        Command::RebuildProjections => {
+            let instance = open()?;
+            println!("{} visits", instance.store.write_blocking(rebuild_projections)?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One thread for the command itself; the server's workers have their own.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn start_log(format: LogFormat) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("THONSO_LOG_FILTER").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+async fn serve(instance: Arc<Instance>, config: &Config) -> Result<(), Failure> {
+    let listener = std::net::TcpListener::bind(config.listen())?;
+    let address = listener.local_addr()?;
+    let app = crate::http::app(&instance);
+    let readiness = Arc::clone(&app.accepting);
+    let server = crate::http::run(listener, app)?;
+    let handle = server.handle();
+    let keeper = tokio::spawn({
+        let instance = Arc::clone(&instance);
+        async move {
+            let mut ticks = 0u32;
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                ticks = ticks.wrapping_add(1);
+                let kept = Arc::clone(&instance);
+                let result =
+                    tokio::task::spawn_blocking(move || kept.keep_high_water().map_err(|error| error.to_string()));
+                if let Ok(Err(error)) = result.await {
+                    tracing::error!(error, "the server epoch could not be kept beside the store");
+                }
+                if ticks.is_multiple_of(12) {
+                    instance.accounts.forget_quiet_callers();
+                }
+            }
+        }
+    });
+    // The address on standard output is for scripts; everything else goes to the log.
+    println!("listening on http://{address}");
+    let stop = tokio::spawn(async move {
+        wait_for_stop().await;
+        tracing::info!("stopping: no new requests, finishing those under way");
+        readiness.store(false, std::sync::atomic::Ordering::SeqCst);
+        handle.stop(true).await;
+    });
+    server.await?;
+    stop.abort();
+    keeper.abort();
+    instance.keep_high_water()?;
+    instance.store.0.close();
+    Ok(())
+}
+
+async fn wait_for_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut terminate) = terminate {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    drop(interrupt.await);
+}
+
+fn print_sample(seeded: &seed::Seeded, json: bool) {
+    let desk = |role: Role| seeded.accounts.iter().find(|account| account.role == role);
+    if json {
+        let accounts: Vec<serde_json::Value> = seeded
+            .accounts
+            .iter()
+            .map(|account| {
+                serde_json::json!({
+                    "user": account.user, "display_name": account.display_name, "phone": account.phone,
+                    "role": account.role.code(), "place": account.place,
+                })
+            })
+            .collect();
+        let object = serde_json::json!({
+            "units": seeded.units, "commune": seeded.commune, "villages": seeded.villages, "teams": seeded.teams,
+            "households": seeded.households, "password": seed::SAMPLE_PASSWORD, "accounts": accounts,
+        });
+        println!("{object}");
+        return;
+    }
+    println!("Dữ liệu mẫu / sample data");
+    println!(
+        "  {} đơn vị hành chính, {} thôn bản, {} hộ, {} tài khoản",
+        seeded.units,
+        seeded.villages.len(),
+        seeded.households,
+        seeded.accounts.len()
+    );
+    println!("  units, villages, households, accounts. Names and numbers are made up.");
+    for role in [Role::Admin, Role::CommuneOfficer, Role::ProvinceOfficer] {
+        if let Some(account) = desk(role) {
+            println!("  {:<16} {}  {}", role.code(), account.phone, account.display_name);
+        }
+    }
+    println!("  mật khẩu / password: {}", seed::SAMPLE_PASSWORD);
+    println!("Thành viên / members (their phones are enrolled with a code):");
+    for account in
+        seeded.accounts.iter().filter(|account| matches!(account.role, Role::Member | Role::TeamLeader)).take(8)
+    {
+        println!(
+            "  {:<12} {}  {}, {}  {}",
+            account.role.code(),
+            account.phone,
+            account.display_name,
+            account.place,
+            account.user
+        );
+    }
+}
+
+fn doctor(instance: &Instance) -> Result<ExitCode, Failure> {
+    let broken = instance.store.read_blocking(verify_audit)?;
+    for (scope, seq) in &broken {
+        println!("audit chain of {scope}: entry {seq} does not follow from the one before it");
+    }
+    let scopes = instance.store.read_blocking(|tx| tx.audited_scopes())?;
+    let mut wrong = 0;
+    for scope in scopes {
+        for bucket in instance.store.read_blocking(|tx| verify_digests(tx, scope))? {
+            wrong += 1;
+            println!("bucket {bucket:?}: its counters do not match its rows");
+        }
+    }
+    if broken.is_empty() && wrong == 0 {
+        println!("ok");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
+}

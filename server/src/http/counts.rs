@@ -1,0 +1,37 @@
+//! Counts and the catalogue.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
+use actix_web::web::{self, Data};
+use sync_protocol::catalogue::Catalogue;
+
+use super::App;
+use super::error::{HttpError, Refusals};
+use super::extract::{Caller, Query};
+use crate::reading::counts::{CountQuery, CountView};
+
+/// Counts visits and activities, with what is needed to explain the numbers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/counts",
+    tag = "reports",
+    responses((status = 200, body = CountView), Refusals)
+)]
+pub async fn counts(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<CountQuery>,
+) -> Result<web::Json<CountView>, HttpError> {
+    Ok(web::Json(app.reading.counts(caller.user(), query.0).await?))
+}
+
+/// The activity catalogue: kinds, questions, lists and rules.
+#[utoipa::path(
+    get,
+    path = "/api/v1/catalogue",
+    tag = "reports",
+    responses((status = 200, description = "The catalogue as it ships", content_type = "application/json"), Refusals)
+)]
+pub async fn catalogue(_: Caller) -> HttpResponse {
+    HttpResponse::Ok().insert_header(ContentType::json()).body(Catalogue::SHIPPED_JSON)
+}

@@ -1,0 +1,45 @@
+//! The contract as a document: generated from the handlers, so that it cannot say anything else.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, Info, License};
+use utoipa::{Modify, OpenApi};
+
+use super::Document;
+
+/// What the handlers cannot say: the title, and that everything needs a token unless it says otherwise.
+pub struct Frame;
+
+impl Modify for Frame {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        document.info = Info::new("Thôn Số", env!("CARGO_PKG_VERSION"));
+        document.info.description = Some(
+            "The desk's interface: reviewing visits, administration, counts. Field phones use `/sync`; see PROTOCOL.md. \
+             Refusals are problem details with a stable `code`; see API.md."
+                .into(),
+        );
+        document.info.license = None::<License>;
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = document.components.get_or_insert_with(Components::new);
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    }
+}
+
+/// The contract.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "health",
+    responses((status = 200, description = "This document", content_type = "application/json")),
+    security(())
+)]
+pub async fn document() -> HttpResponse {
+    HttpResponse::Ok().insert_header(ContentType::json()).body(text())
+}
+
+/// The document as text, with a line for each thing, so that changes can be read.
+pub fn text() -> String {
+    Document::openapi().to_pretty_json().unwrap_or_default()
+}
