@@ -14,6 +14,8 @@ mod queries;
 mod rescue;
 mod schema;
 mod search;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -229,6 +231,8 @@ fn connect(location: &Location, key: Option<&StoreKey>) -> Result<Connection> {
         Location::Memory => Connection::open_in_memory_with_flags(flags)?,
     };
     if let Some(key) = key {
+        // A wrong key is an answer here, not something for the log.
+        conn.pragma_update_and_check(None, "cipher_log_level", "NONE", |_| Ok(()))?;
         let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
         conn.pragma_update(None, "key", format!("x'{hex}'"))?;
     }

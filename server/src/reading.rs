@@ -58,6 +58,9 @@ pub enum ReadError {
 /// Shorthand.
 pub type Answer<T> = Result<T, ReadError>;
 
+/// A place among the rows of several scopes.
+type Place = (ScopeId, Uuid);
+
 /// One page of a list.
 #[derive(Clone, PartialEq, Debug, serde::Serialize, ToSchema)]
 pub struct Page<T: ToSchema> {
@@ -266,10 +269,10 @@ impl<'t> Scoped<'t> {
         &mut self,
         scopes: &[ScopeId],
         ty: RowType,
-        from: Option<(ScopeId, Uuid)>,
+        from: Option<Place>,
         limit: usize,
         mut pick: impl FnMut(&mut Self, ScopeId, Register) -> Answer<Option<T>>,
-    ) -> Answer<(Vec<T>, Option<(ScopeId, Uuid)>)> {
+    ) -> Answer<(Vec<T>, Option<Place>)> {
         let (mut items, mut seen) = (Vec::new(), 0);
         for scope in scopes.iter().filter(|scope| from.is_none_or(|(at, _)| **scope >= at)) {
             let mut after = from.filter(|(at, _)| at == scope).map(|(_, id)| id);

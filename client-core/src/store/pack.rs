@@ -1,8 +1,8 @@
 //! How rows lie in the file: their CBOR without what the columns already say, with short numbers for what repeats.
 //!
 //! The protocol never uses CBOR's major type 6, so it is free to stand for: the moment that the row's own id begins
-//! with (argument 0), a number of 6 bytes (argument 1), or an entry of `ident` (argument 2 and up). Unpacking gives the
-//! row back to the letter.
+//! with (argument 0), a number of 6 bytes (argument 1), or an entry of `ident` (argument 2 and up). Of major type 7 it
+//! uses only true and false; the other values stand for common words. Unpacking gives the row back to the letter.
 
 use rusqlite::OptionalExtension;
 use sync_protocol::cbor::{Cbor, IntMap, Malformed, Raw, write_head};
@@ -15,6 +15,93 @@ use crate::error::{Error, Result};
 const MOMENT_OF_ID: u64 = 0;
 const SIX_BYTES: u64 = 1;
 const IDENT_BASE: u64 = 2;
+/// Words of the catalogue that nearly every visit holds. Part of the file format: append, never change or reorder.
+/// The first 20 take one byte, the others two.
+const WORDS: [&str; 82] = [
+    "outcome",
+    "done",
+    "household",
+    "already",
+    "step",
+    "note",
+    "failure_reason",
+    "partly",
+    "not_done",
+    "refused",
+    "group",
+    "village",
+    "activated",
+    "age_14_plus",
+    "installed",
+    "vneid_level2",
+    "2026.1",
+    "minutes",
+    "count",
+    "absent",
+    "citizen_app_install",
+    "party_handbook_install",
+    "dvc_account",
+    "dvc_submission",
+    "citizen_feedback",
+    "digital_signature",
+    "digital_address",
+    "ecom_buyer_account",
+    "ecom_seller_stall",
+    "ecom_product_listing",
+    "online_selling_coaching",
+    "traceability_label",
+    "growing_area_code",
+    "payment_account",
+    "payment_qr_point",
+    "market_4_0_round",
+    "household_business_einvoice",
+    "telehealth_install",
+    "e_health_insurance",
+    "digital_skill_session",
+    "digital_skill_coaching",
+    "safe_internet_guidance",
+    "scam_report",
+    "learning_platform",
+    "outreach_communication",
+    "device_need",
+    "device_handover",
+    "coverage_gap_report",
+    "speed_test",
+    "public_wifi_point",
+    "household_survey",
+    "village_tally",
+    "digital_citizen_check",
+    "person",
+    "business",
+    "where",
+    "marketplace",
+    "topics",
+    "place",
+    "summary",
+    "channel",
+    "product",
+    "kind",
+    "market",
+    "platform",
+    "language",
+    "adults_smartphone",
+    "adults_vneid2",
+    "adults_payment",
+    "no_smartphone",
+    "old_device",
+    "no_signal",
+    "no_own_sim",
+    "no_id_card",
+    "forgot_password",
+    "no_bank_nearby",
+    "afraid_of_fraud",
+    "language_barrier",
+    "cannot_read",
+    "system_down",
+    "other",
+    "desk",
+];
+const SHORT_WORDS: usize = 20;
 const FIND_LID: &str = "SELECT lid FROM ident WHERE id = :id";
 const FIND_ID: &str = "SELECT id FROM ident WHERE lid = :lid";
 const ADD: &str = "INSERT INTO ident (id) VALUES (:id)";
@@ -132,6 +219,15 @@ impl Db<'_> {
             2 | 3 => {
                 let length = usize::try_from(head.argument).map_err(|_| Malformed::Truncated)?;
                 let text = body.get(..length).ok_or(Malformed::Truncated)?;
+                if head.major == 3
+                    && let Some(word) = WORDS.iter().position(|word| word.as_bytes() == text)
+                {
+                    match word.checked_sub(SHORT_WORDS) {
+                        None => out.push(0xe0 | word as u8),
+                        Some(rest) => out.extend_from_slice(&[0xf8, rest as u8]),
+                    }
+                    return Ok(head.width + length);
+                }
                 match if head.major == 2 && length == 16 { self.known_lid(text)? } else { None } {
                     Some(lid) => write_head(6, IDENT_BASE + lid.unsigned_abs(), out),
                     None => out.extend_from_slice(&bytes[..head.width + length]),
@@ -208,6 +304,12 @@ impl Db<'_> {
                     at += self.unpack_item(moment, bytes.get(at..).unwrap_or(&[]), out)?;
                 }
                 return Ok(at);
+            }
+            7 if head.width == 2 || head.argument < 20 => {
+                let place = head.argument as usize + if head.width == 2 { SHORT_WORDS } else { 0 };
+                let word = WORDS.get(place).ok_or(Malformed::TypeNotAllowed)?;
+                write_head(3, word.len() as u64, out);
+                out.extend_from_slice(word.as_bytes());
             }
             _ => out.extend_from_slice(&bytes[..head.width]),
         }

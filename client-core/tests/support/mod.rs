@@ -291,6 +291,11 @@ impl MiniServer {
         best
     }
 
+    /// Where a household lives now.
+    pub fn household_scope(&self, household: Uuid) -> ScopeId {
+        self.register_of(RowType::HOUSEHOLD, household).unwrap().0
+    }
+
     /// Rows that a user's phone must hold when it is in sync.
     pub fn expected(&self, user: UserId) -> Vec<(ScopeId, u16, Vec<u8>)> {
         let scopes = self.scopes(user);

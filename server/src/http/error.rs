@@ -41,7 +41,7 @@ pub enum HttpError {
         allow: Option<&'static str>,
     },
     /// An op of the desk had no effect.
-    Refused(Outcome),
+    Refused(Box<Outcome>),
     /// Too few visits were looked at.
     Sample(SampleGap),
 }

@@ -125,14 +125,14 @@ pub(super) fn changed(done: Option<Done>, id: Option<Uuid>) -> Result<web::Json<
             ver: outcome.ver.map(|ver| ver.0.to_string()),
             case: outcome.case.map(|case| case.0),
         })),
-        // The two ways of "not there" are one refusal, to the byte.
-        Verdict::Rejected if outcome.code.as_deref() == Some(Code::NotFound.text()) && outcome.field.is_none() => {
+        // Whatever is not there, and however: one refusal, to the byte. A field would tell what does exist.
+        Verdict::Rejected if outcome.code.as_deref() == Some(Code::NotFound.text()) => {
             Err(ProblemCode::NotFound.into())
         }
         Verdict::Rejected if outcome.code.as_deref() == Some(Code::NotAllowed.text()) => {
             Err(ProblemCode::NotAllowed.into())
         }
-        Verdict::Rejected | Verdict::Deferred => Err(HttpError::Refused(outcome)),
+        Verdict::Rejected | Verdict::Deferred => Err(HttpError::Refused(Box::new(outcome))),
     }
 }
 
