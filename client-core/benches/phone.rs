@@ -1,6 +1,6 @@
 //! What a phone does all day: save, search, open, take rows in. Sizes are printed beside the times.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -79,6 +79,26 @@ fn sizes() {
     let mut store = Store::open(path.as_path(), None).unwrap();
     let counts = store.counts(Month::parse("2026-12").unwrap()).unwrap();
     println!("cold open with the first counts: {:?} ({} visits)", start.elapsed(), counts.visits.recorded);
+
+    let mut server = village(0);
+    server.frame_rows = 400;
+    let (mut store, mut random) = server.phone_at(Location::File(folder.path().join("push.db")), user(1), 1);
+    sync(&mut store, &mut random, &mut server);
+    let start = Instant::now();
+    for n in 0..EVENTS {
+        let entry = entry(Some(10_000 + n % 150), "done", true);
+        store.record_visit(entry, ClaimedMs(NOW + n * 311_000), &mut random).unwrap();
+    }
+    let saved = start.elapsed();
+    let start = Instant::now();
+    let mut link = Link::to(&mut server);
+    let summary = sync_over(&mut store, &mut random, &mut link);
+    let (up, took) = (link.sent.iter().map(Vec::len).sum::<usize>(), start.elapsed());
+    println!(
+        "outbox of {EVENTS}: saved in {saved:?}, pushed and echoed in {took:?}, {} requests, {:.1} B up per visit",
+        summary.rounds,
+        up as f64 / EVENTS as f64
+    );
 
     for visits in [1, 10, 100, 400] {
         let mut server = village(0);

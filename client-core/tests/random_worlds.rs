@@ -1,6 +1,8 @@
 //! Random days of two phones on a bad link, against a naive model: what was saved is shown, what the server has is what
 //! the phone has, and everything derived follows from it.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! Finding households as people type: without tones, by initials, by the end of a phone number; and never failing.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use client_core::store::{HouseholdHit, NewHousehold};

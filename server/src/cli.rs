@@ -46,6 +46,9 @@ enum Command {
         /// Another number gives another sample.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Visits of each village that wait for the officer.
+        #[arg(long, default_value_t = 6)]
+        visits: usize,
         /// Print one JSON object instead of text.
         #[arg(long)]
         json: bool,
@@ -125,9 +128,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let instance = Arc::new(open()?);
             runtime()?.block_on(serve(instance, &config))?;
         }
-        Command::DemoSeed { seed, json } => {
+        Command::DemoSeed { seed, visits, json } => {
             let instance = open()?;
-            let seeded = runtime()?.block_on(seed::demo(&instance, seed))?;
+            let seeded = runtime()?.block_on(seed::demo(&instance, seed, visits))?;
             print_sample(&seeded, json);
             instance.keep_high_water()?;
         }
@@ -209,6 +212,9 @@ async fn serve(instance: Arc<Instance>, config: &Config) -> Result<(), Failure> 
     });
     // The address on standard output is for scripts; everything else goes to the log.
     println!("listening on http://{address}");
+    if let Some(sample) = instance.store.read_blocking(|tx| tx.meta(seed::SAMPLE_KEY))? {
+        print_what_to_try(&address.to_string(), &sample);
+    }
     let stop = tokio::spawn(async move {
         wait_for_stop().await;
         tracing::info!("stopping: no new requests, finishing those under way");
@@ -254,20 +260,21 @@ fn print_sample(seeded: &seed::Seeded, json: bool) {
             .collect();
         let object = serde_json::json!({
             "units": seeded.units, "commune": seeded.commune, "villages": seeded.villages, "teams": seeded.teams,
-            "households": seeded.households, "password": seed::SAMPLE_PASSWORD, "accounts": accounts,
+            "households": seeded.households, "visits": seeded.visits, "password": seed::SAMPLE_PASSWORD, "accounts": accounts,
         });
         println!("{object}");
         return;
     }
     println!("Dữ liệu mẫu / sample data");
     println!(
-        "  {} đơn vị hành chính, {} thôn bản, {} hộ, {} tài khoản",
+        "  {} đơn vị hành chính, {} thôn bản, {} hộ, {} chuyến thăm, {} tài khoản",
         seeded.units,
         seeded.villages.len(),
         seeded.households,
+        seeded.visits,
         seeded.accounts.len()
     );
-    println!("  units, villages, households, accounts. Names and numbers are made up.");
+    println!("  (units, villages, households, visits, accounts; names and numbers are made up)");
     for role in [Role::Admin, Role::CommuneOfficer, Role::ProvinceOfficer] {
         if let Some(account) = desk(role) {
             println!("  {:<16} {}  {}", role.code(), account.phone, account.display_name);
@@ -287,6 +294,40 @@ fn print_sample(seeded: &seed::Seeded, json: bool) {
             account.user
         );
     }
+}
+
+/// What somebody can type who sees this for the first time. Every line works as it stands.
+fn print_what_to_try(address: &str, sample: &[u8]) {
+    let Ok(sample) = serde_json::from_slice::<serde_json::Value>(sample) else { return };
+    let member = |name: &str| sample[name].as_str().unwrap_or_default().to_owned();
+    let (password, base) = (seed::SAMPLE_PASSWORD, format!("http://{address}"));
+    let field = std::env::current_exe().ok().and_then(|path| path.parent().map(|folder| folder.join("thonso-field")));
+    let field = field.map_or_else(|| "thonso-field".to_owned(), |path| path.display().to_string());
+    println!(
+        r#"
+Dữ liệu mẫu. Tài khoản / sample accounts (mật khẩu / password: {password}):
+  0530000002  cán bộ xã / commune officer
+  0530000003  cán bộ tỉnh / province officer
+  0530000001  quản trị / admin
+
+Thử ngay, cán bộ xã / try it as the officer:
+  TOKEN=$(curl -s {base}/api/v1/auth/sign-in -H 'content-type: application/json' -d '{{"phone":"0530000002","password":"{password}"}}' | sed -E 's/.*"access_token":"([^"]+)".*/\1/')
+  curl -s {base}/api/v1/me -H "authorization: Bearer $TOKEN"
+  curl -s "{base}/api/v1/visits?status=submitted&limit=3" -H "authorization: Bearer $TOKEN"
+  curl -s "{base}/api/v1/counts?unit={commune}&group_by=village" -H "authorization: Bearer $TOKEN"
+
+Một máy của thành viên {name} / a member's phone:
+  CODE=$(curl -s {base}/api/v1/users/{user}/enrolment-code -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{{}}' | sed -E 's/.*"code":"([^"]+)".*/\1/')
+  {field} --store phone.sqlite3 enrol --server {base} --code $CODE
+  {field} --store phone.sqlite3 sync
+  {field} --store phone.sqlite3 households search "nha dau suoi"
+
+Cả API / the whole API: {base}/openapi.json
+"#,
+        commune = member("commune"),
+        name = member("member_name"),
+        user = member("member"),
+    );
 }
 
 fn doctor(instance: &Instance) -> Result<ExitCode, Failure> {

@@ -1,7 +1,7 @@
 //! The desk's door for changes: what an officer or admin does is an op, decided by the same `decide` as a phone's.
 //!
-//! Each user has one outbox at the desk, with an epoch and a device id that follow from the user's id. Its ops get
-//! numbers, a chain, outcomes and audit entries like any other. Source: docs/ARCHITECTURE.md, "One door".
+//! Each user has one outbox at the desk, with a device id and, as a rule, an epoch that follow from the user's id. Its ops
+//! get numbers, a chain, outcomes and audit entries like any other. Source: docs/ARCHITECTURE.md, "One door".
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,13 +117,11 @@ impl Desk {
     /// Like `perform`, but the same user, key and intents have their effect only once within [`KEY_DAYS`]: a repeat
     /// gets the outcomes of the first time.
     pub async fn perform_once(&self, by: UserId, key: Option<Uuid>, intents: Vec<Intent>) -> Result<Vec<Done>> {
-        let (epoch, device) = outbox_of(by);
         let work = Performance {
             by,
             key,
             intents,
-            epoch,
-            device,
+            device: device_of(by),
             now: (self.clock)(),
             server_epoch: self.sync.server_epoch(),
             catalogue: self.catalogue,
@@ -218,18 +216,25 @@ fn check_sample(picks: &[(Pick, bool)]) -> std::result::Result<(), SampleGap> {
     if flagged.is_empty() && looked_at >= needed { Ok(()) } else { Err(SampleGap { flagged, needed, looked_at }) }
 }
 
-/// The outbox that a user has at the desk.
-fn outbox_of(user: UserId) -> (Epoch, DeviceId) {
-    let hash = |purpose: &[u8]| {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(purpose);
-        hasher.update(user.as_bytes());
-        *hasher.finalize().as_bytes()
-    };
-    let (mut epoch, mut device) = ([0; 8], [0; 16]);
-    epoch.copy_from_slice(&hash(b"thonso/desk/1")[..8]);
-    device.copy_from_slice(&hash(b"thonso/desk-device/1")[..16]);
-    (Epoch(u64::from_be_bytes(epoch)), DeviceId(uuid::Builder::from_custom_bytes(device).into_uuid()))
+fn hash_of(purpose: &[u8], user: UserId) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(purpose);
+    hasher.update(user.as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
+/// The device id under which a user's desk stands; no phone has it.
+fn device_of(user: UserId) -> DeviceId {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash_of(b"thonso/desk-device/1", user)[..16]);
+    DeviceId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+}
+
+/// The epoch that a user's desk has unless somebody took it.
+fn first_epoch_of(user: UserId) -> Epoch {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&hash_of(b"thonso/desk/1", user)[..8]);
+    Epoch(u64::from_be_bytes(bytes))
 }
 
 /// Whether a principal may do something anywhere: if not, it is not a function of theirs at all.
@@ -269,7 +274,6 @@ struct Performance {
     by: UserId,
     key: Option<Uuid>,
     intents: Vec<Intent>,
-    epoch: Epoch,
     device: DeviceId,
     now: ServerMs,
     server_epoch: u16,
@@ -280,24 +284,10 @@ struct Performance {
 impl Performance {
     fn run(&self, tx: &mut dyn Tx) -> Result<Vec<Done>> {
         let mut principal = principal(tx, self.by, self.now)?;
-        let mut outbox = match tx.outbox(self.epoch)? {
-            Some(outbox) if outbox.user != self.by || outbox.device != self.device => {
-                return Err(StorageError::Damaged("the outbox of a desk belongs to somebody else".into()));
-            }
-            Some(outbox) => outbox,
-            None => Outbox {
-                epoch: self.epoch,
-                device: self.device,
-                user: self.by,
-                parent: None,
-                last_n: 0,
-                chain: Chain::start(self.device, self.epoch),
-                durable_upto: 0,
-            },
-        };
+        let mut outbox = self.outbox(tx)?;
         let before = outbox.last_n;
         let mut work = Work::new(tx, self.now);
-        work.know_author(self.epoch, self.by);
+        work.know_author(outbox.epoch, self.by);
         let mut done = Vec::new();
         for (index, intent) in self.intents.iter().enumerate() {
             let (op, earlier) = self.op(&mut work, index, intent, principal.grants_rev)?;
@@ -315,6 +305,34 @@ impl Performance {
             work.finish()?;
         }
         Ok(done)
+    }
+
+    /// The user's outbox at the desk. Its epoch follows from the user's id, which others know: should a phone have taken
+    /// it first, the desk draws another and remembers it.
+    fn outbox(&self, tx: &mut dyn Tx) -> Result<Outbox> {
+        let name = format!("desk_epoch/{}", self.by);
+        let drawn = tx.meta(&name)?.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes);
+        let mut epoch = drawn.map_or_else(|| first_epoch_of(self.by), Epoch);
+        let is_own = |outbox: &Outbox| outbox.user == self.by && outbox.device == self.device;
+        match tx.outbox(epoch)? {
+            Some(outbox) if is_own(&outbox) => return Ok(outbox),
+            Some(_) => {
+                let mut bytes = [0; 8];
+                (self.random)(&mut bytes);
+                epoch = Epoch(u64::from_be_bytes(bytes));
+                tx.put_meta(&name, &bytes)?;
+            }
+            None => {}
+        }
+        Ok(Outbox {
+            epoch,
+            device: self.device,
+            user: self.by,
+            parent: None,
+            last_n: 0,
+            chain: Chain::start(self.device, epoch),
+            durable_upto: 0,
+        })
     }
 
     /// Makes the op of an intent, or finds the one that the same request made before.
@@ -362,7 +380,7 @@ impl Performance {
         let decision = if functions(intent).iter().any(|action| has_function(principal, *action, self.now)) {
             let context = Context {
                 principal,
-                epoch: self.epoch,
+                epoch: outbox.epoch,
                 n,
                 lineage: &lineage,
                 server_epoch: self.server_epoch,
@@ -379,7 +397,7 @@ impl Performance {
         self.note(work, principal, intent, op, &decision);
         work.apply(decision.changes)?;
         work.tx().put_op(&LoggedOp {
-            epoch: self.epoch,
+            epoch: outbox.epoch,
             n,
             uid: Some(op.uid()),
             chain,
@@ -487,8 +505,8 @@ mod tests {
     #[test]
     fn each_user_has_a_desk_outbox_of_their_own() {
         let (one, two) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
-        assert_eq!(outbox_of(one), outbox_of(one));
-        assert_ne!(outbox_of(one).0, outbox_of(two).0);
-        assert_ne!(outbox_of(one).1, outbox_of(two).1);
+        assert_ne!(first_epoch_of(one), first_epoch_of(two));
+        assert_ne!(device_of(one), device_of(two));
+        assert_eq!(first_epoch_of(one), first_epoch_of(one));
     }
 }

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpServer;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -205,6 +206,8 @@ async fn layer(
 
     let refused = if is_encoded(request.headers()) {
         Some(ProblemCode::EncodingNotAllowed)
+    } else if is_from_elsewhere(&method, request.headers()) {
+        Some(ProblemCode::NotAllowed)
     } else if !app.accepting.load(Ordering::SeqCst) && route != "/health/live" {
         Some(ProblemCode::Unavailable)
     } else {
@@ -230,6 +233,12 @@ async fn layer(
 /// Bodies come as they are: ours are compressed inside, within limits that a general decompressor does not have.
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether a page of another origin wants to change something. Browsers say so themselves; other callers say nothing.
+fn is_from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    !method.is_safe() && site.is_some_and(|site| site != b"same-origin" && site != b"none")
 }
 
 /// Writes a refusal again, now that the request has an id.

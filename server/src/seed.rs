@@ -2,6 +2,7 @@
 //! as everybody's work.
 
 use sync_protocol::access::{INSTALLATION, Role};
+use sync_protocol::catalogue::Catalogue;
 use sync_protocol::cbor::{Cbor, Ext, Raw};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
@@ -17,7 +18,7 @@ use crate::startup::{Instance, StartError};
 use crate::storage::StorageError;
 use crate::units::{Level, UnitIndex, UnitRecord, UnitsError, shipped};
 
-/// Where the store remembers that it holds sample data.
+/// Where the store remembers that it holds sample data: a JSON object with what to try first.
 pub const SAMPLE_KEY: &str = "sample";
 /// The password of the sample's desk accounts. Printed, known to everybody, and only ever set by the sample.
 pub const SAMPLE_PASSWORD: &str = "suoi-trong-nang-som";
@@ -82,6 +83,8 @@ pub struct Seeded {
     pub teams: Vec<TeamId>,
     /// Households entered.
     pub households: usize,
+    /// Visits entered.
+    pub visits: usize,
     /// The accounts to try: admin, officers, then leader and members village by village.
     pub accounts: Vec<SampleAccount>,
 }
@@ -152,8 +155,9 @@ pub async fn import_units(instance: &Instance, admin: UserId, provinces: &[&str]
     Ok(perform(instance, admin, "a unit", intents).await?.len())
 }
 
-/// Fills an empty installation with the official units of the sample's province and the sample commune.
-pub async fn demo(instance: &Instance, seed: u64) -> Result<Seeded, SeedError> {
+/// Fills an empty installation with the official units of the sample's province and the sample commune, and with some
+/// visits of each village that wait for the officer.
+pub async fn demo(instance: &Instance, seed: u64, visits_each: usize) -> Result<Seeded, SeedError> {
     let is_empty = instance.store.read_blocking(|tx| Ok(tx.audited_scopes()?.is_empty()))?;
     if !is_empty {
         return Err(SeedError::NotEmpty);
@@ -204,15 +208,13 @@ pub async fn demo(instance: &Instance, seed: u64) -> Result<Seeded, SeedError> {
         });
     }
     let officer = accounts[1].user;
-    instance.store.write(|tx| tx.put_meta(SAMPLE_KEY, b"1")).await?;
-
     let villages: Vec<Intent> =
         sample.villages.iter().map(|village| village_intent(&sample, commune.id, village)).collect();
     let villages: Vec<UnitId> =
         perform(instance, officer, "a village", villages).await?.into_iter().map(UnitId).collect();
     enter_team(instance, officer, "commune", commune.id, &commune.full_name, &sample.team, &mut accounts).await?;
     let mut teams = Vec::new();
-    let mut households = 0;
+    let (mut households, mut visits) = (0, 0);
     for (village, unit) in sample.villages.iter().zip(&villages) {
         let first = accounts.len();
         let team =
@@ -222,9 +224,77 @@ pub async fn demo(instance: &Instance, seed: u64) -> Result<Seeded, SeedError> {
         let leader = accounts[first].user;
         let intents: Vec<Intent> =
             village.households.iter().map(|household| household_intent(*unit, household, sample.valid_from)).collect();
-        households += perform(instance, leader, "a household", intents).await?.len();
+        let houses: Vec<HouseholdId> =
+            perform(instance, leader, "a household", intents).await?.into_iter().map(HouseholdId).collect();
+        households += houses.len();
+        for n in 0..visits_each {
+            let author = accounts[first + n % (accounts.len() - first)].user;
+            let house = houses[(n * 37 + visits) % houses.len()];
+            let intent = visit_intent(instance, *unit, team, house, visits)?;
+            perform(instance, author, "a visit", vec![intent]).await?;
+            visits += 1;
+        }
     }
-    Ok(Seeded { units, commune: commune.id, villages, teams, households, accounts })
+    let seeded = Seeded { units, commune: commune.id, villages, teams, households, visits, accounts };
+    let mark = serde_json::json!({
+        "commune": seeded.commune,
+        "village": seeded.villages.first(),
+        "member": seeded.accounts.iter().find(|account| account.role == Role::Member).map(|account| account.user),
+        "member_name": seeded.accounts.iter().find(|account| account.role == Role::Member).map(|account| &account.display_name),
+    });
+    instance.store.write(move |tx| tx.put_meta(SAMPLE_KEY, mark.to_string().as_bytes())).await?;
+    Ok(seeded)
+}
+
+/// A visit as a member would have entered it: kinds, outcomes and reasons take turns.
+fn visit_intent(
+    instance: &Instance,
+    village: UnitId,
+    team: TeamId,
+    household: HouseholdId,
+    n: usize,
+) -> Result<Intent, SeedError> {
+    let (kind, mut answers) = match n % 5 {
+        0 => ("vneid_level2", serde_json::json!({ "step": "activated", "age_14_plus": true })),
+        1 => ("payment_account", serde_json::json!({ "kind": "bank_account", "age_15_plus": true })),
+        2 => ("safe_internet_guidance", serde_json::json!({ "points_covered": ["otp", "fake_app"] })),
+        3 => ("dvc_account", serde_json::json!({ "login_by_vneid": true })),
+        _ => ("e_health_insurance", serde_json::json!({ "kind": ["bhyt_card"] })),
+    };
+    let outcome = ["done", "done", "already", "not_done"][n / 5 % 4];
+    answers["outcome"] = outcome.into();
+    if outcome == "not_done" {
+        answers["failure_reason"] = "no_signal".into();
+        answers["note"] = "Sóng yếu ở đầu suối, hẹn chiều thứ Năm quay lại.".into();
+        if kind == "vneid_level2" {
+            answers["step"] = "told".into();
+        }
+    }
+    let catalogue = Catalogue::shipped();
+    let fields = catalogue.from_json_fields(kind, &answers).map_err(|findings| SeedError::Refused {
+        what: "a visit",
+        code: findings.first().map(|finding| finding.code.clone()).unwrap_or_default(),
+        field: kind.into(),
+    })?;
+    let today = Day::of_ms((instance.clock)().0);
+    let content = VisitContent {
+        village,
+        team,
+        household: Some(household),
+        visit_type: "household".into(),
+        day: Day(today.0 - (n % 10) as u32),
+        minutes: Some(15 + (n % 4) as u32 * 5),
+        activities: vec![Activity { kind: kind.into(), fields, id: None, ext: Ext::default() }],
+        members: vec![],
+        result: None,
+        summary: None,
+        place: None,
+        catalogue: catalogue.version().into(),
+        partner_org: None,
+        quantity_reason: None,
+        ext: Ext::default(),
+    };
+    Ok(Intent::VisitRecord(RecordVisit { content: Raw(content.cbor()), submit: true, plan: None, ext: Ext::default() }))
 }
 
 fn one(ids: Vec<Uuid>) -> Uuid {

@@ -23,7 +23,7 @@ use sync_protocol::wire::*;
 
 use crate::keys::CursorKey;
 use crate::principal::principal;
-use crate::storage::{BucketRow, LoggedOp, Outbox, StorageError, Store, Tx};
+use crate::storage::{BucketRow, Device, LoggedOp, Outbox, StorageError, Store, Tx};
 use crate::work::{AuditBody, Work, wire_gen};
 
 /// Most bytes of rows in one answer when the phone names no budget.
@@ -672,6 +672,9 @@ impl Push {
             pushed.last_n = outbox.last_n;
             pushed.fork = Some(fork_answer(tx, &outbox, hello)?);
             return Ok(pushed);
+        }
+        if let Some(device) = tx.device(hello.device)? {
+            tx.put_device(&Device { last_seen: self.now, ..device })?;
         }
         let lineage = lineage_of(tx, &outbox)?;
         let principal = principal(tx, self.user, self.now)?;

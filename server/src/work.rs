@@ -274,9 +274,11 @@ impl<'t> Work<'t> {
     /// Writes everything. Counters of buckets are taken last, in sorted order.
     pub fn finish(mut self) -> Result<()> {
         let touched: Vec<VisitId> = self.visits.keys().copied().collect();
+        let mut deltas = BTreeMap::new();
         for visit in touched {
-            self.project(visit)?;
+            self.project(visit, &mut deltas)?;
         }
+        self.add_counts(deltas)?;
         for ((author, day), (_, more)) in std::mem::take(&mut self.member_days) {
             if more > 0 {
                 self.tx.add_activities_on(author, day, more)?;
@@ -298,23 +300,27 @@ impl<'t> Work<'t> {
         self.write_rows()
     }
 
-    fn project(&mut self, visit: VisitId) -> Result<()> {
+    /// Writes a visit's line for the desk and adds up what changes in the counts.
+    fn project(&mut self, visit: VisitId, deltas: &mut BTreeMap<CountKey, i64>) -> Result<()> {
         let Some((summary, content)) = self.summarise(visit)? else { return Ok(()) };
         let Some(before) = self.visits.remove(&visit) else { return Ok(()) };
-        let mut deltas: BTreeMap<CountKey, i64> = BTreeMap::new();
         for cell in before.cells {
             *deltas.entry(cell).or_default() -= 1;
         }
         for cell in contributions(&content, summary.status, summary.is_void) {
             *deltas.entry(cell).or_default() += 1;
         }
+        if before.summary.as_ref() != Some(&summary) {
+            self.tx.put_visit(&summary)?;
+        }
+        Ok(())
+    }
+
+    fn add_counts(&mut self, deltas: BTreeMap<CountKey, i64>) -> Result<()> {
         for (cell, delta) in deltas {
             if delta != 0 {
                 self.tx.add_count(&cell, delta)?;
             }
-        }
-        if before.summary.as_ref() != Some(&summary) {
-            self.tx.put_visit(&summary)?;
         }
         Ok(())
     }
@@ -447,6 +453,7 @@ pub fn rebuild_projections(tx: &mut dyn Tx) -> Result<u64> {
         }
     }
     let (mut after, mut visits) = (None, 0);
+    let mut deltas = BTreeMap::new();
     loop {
         let page = tx.all_rows(RowType::VISIT_RECORDED, after, PAGE)?;
         for (_, bytes) in &page {
@@ -457,10 +464,11 @@ pub fn rebuild_projections(tx: &mut dyn Tx) -> Result<u64> {
             tx.add_activities_on(event.author, content.day, many)?;
             let mut work = Work::new(tx, ServerMs(0));
             work.visits.insert(event.visit_id(), Before { summary: None, cells: Vec::new() });
-            work.project(event.visit_id())?;
+            work.project(event.visit_id(), &mut deltas)?;
             visits += 1;
         }
         if page.len() < PAGE {
+            Work::new(tx, ServerMs(0)).add_counts(deltas)?;
             return Ok(visits);
         }
     }

@@ -25,7 +25,7 @@ use server::keys::{CursorKey, Pepper, TokenKey};
 use server::reading::Reading;
 use server::storage::memory::MemoryStorage;
 use server::storage::sqlite::SqliteStorage;
-use server::storage::{Session, Storage, Store};
+use server::storage::{Outbox, Session, Storage, Store};
 use server::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService};
 use server::work::{Work, rebuild_projections, verify_audit};
 use sync_protocol::access::{INSTALLATION, Role};
@@ -699,6 +699,54 @@ async fn a_function_that_a_role_does_not_have_is_refused_as_such() {
     }
 }
 
+/// A list without a unit goes over all places of the asker's, but only over those in which the role that reads is held.
+#[actix_web::test]
+async fn a_role_in_one_place_reads_nothing_in_another() {
+    for world in worlds().await {
+        let foreign = world.record(FOREIGN_MEMBER, FOREIGN_VILLAGE, 0).await;
+        let own = world.record(MEMBER, VILLAGE, 0).await;
+        let grant = json!({
+            "user": uuid(OFFICER), "role": "privacy_officer", "unit": uuid(FOREIGN_COMMUNE), "from": "2026-11-22",
+        });
+        assert_eq!(world.post(ADMIN, "/api/v1/grants", grant).await.status, 200);
+        let ids = |answer: &Answer| {
+            let items = answer.body["items"].as_array().unwrap().iter();
+            items.map(|item| item["id"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&world.get(OFFICER, "/api/v1/visits").await), [json!(own)]);
+        let search = world.post(OFFICER, "/api/v1/households/search", json!({})).await;
+        assert_eq!(ids(&search), [json!(world.house)]);
+        for path in [format!("/api/v1/visits/{foreign}"), format!("/api/v1/visits?unit={}", uuid(FOREIGN_COMMUNE))] {
+            assert_eq!(world.get(OFFICER, path).await.status, 404);
+        }
+        // What the other role is for is there.
+        assert_eq!(world.get(OFFICER, format!("/api/v1/audit?scope={}", uuid(FOREIGN_COMMUNE))).await.status, 200);
+        assert_eq!(world.get(OFFICER, format!("/api/v1/audit?scope={}", uuid(COMMUNE))).await.status, 404);
+    }
+}
+
+/// The epoch of a desk can be computed by whoever knows the user's id. Taking it first must not lock the desk.
+#[actix_web::test]
+async fn a_phone_that_takes_the_epoch_of_a_desk_does_not_lock_it() {
+    for world in worlds().await {
+        let hash = blake3::hash(&[&b"thonso/desk/1"[..], user(SECOND).as_bytes()].concat());
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&hash.as_bytes()[..8]);
+        let (epoch, device) = (Epoch(u64::from_be_bytes(bytes)), DeviceId(uuid(99)));
+        let chain = Chain::start(device, epoch);
+        let thief = Outbox { epoch, device, user: user(MEMBER), parent: None, last_n: 0, chain, durable_upto: 0 };
+        world.store.write(move |tx| tx.put_outbox(&thief)).await.unwrap();
+        world.record(SECOND, VILLAGE, 0).await;
+        world.record(SECOND, VILLAGE, 0).await;
+        let mut held = Vec::new();
+        for (epoch, last_n) in world.store.read(|tx| tx.outboxes()).await.unwrap() {
+            let outbox = world.store.read(move |tx| tx.outbox(epoch)).await.unwrap().unwrap();
+            held.extend((outbox.user == user(SECOND)).then_some(last_n));
+        }
+        assert_eq!(held, [2], "one outbox of their own with both ops");
+    }
+}
+
 #[actix_web::test]
 async fn a_request_with_a_key_has_its_effect_once() {
     for world in worlds().await {
@@ -1042,6 +1090,12 @@ async fn every_refusal_is_a_problem_with_a_code_and_words() {
         }
         assert!(!answer.headers.keys().any(|name| name.starts_with("access-control")), "{what}");
     }
+    for (site, status) in [("cross-site", 403), ("same-site", 403), ("same-origin", 400), ("none", 400)] {
+        let request = json_request(OFFICER, visits, "{}".into()).insert_header(("sec-fetch-site", site));
+        assert_eq!(send(request).await.status, status, "{site}");
+    }
+    let read = world.request(OFFICER, Method::GET, "/api/v1/me").insert_header(("sec-fetch-site", "cross-site"));
+    assert_eq!(send(read).await.status, 200, "a link from elsewhere opens");
     let allow = send(TestRequest::delete().uri("/api/v1/users")).await;
     assert_eq!(allow.headers["allow"], "GET, POST");
     // The limits themselves pass: the token is looked at next, then the content.
@@ -1073,6 +1127,45 @@ async fn health_tells_whether_work_is_taken() {
         world.store.0.close();
         let closed = ask("/health/ready").await;
         assert_eq!((closed.status, closed.code()), (503, "unavailable"));
+    }
+}
+
+/// The log has what an operator needs and nothing about a person: no address, no query, no body, no token.
+#[actix_web::test]
+async fn the_log_names_routes_and_never_what_was_asked() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let world = worlds().await.remove(0);
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(log);
+    let visit = world.record(MEMBER, VILLAGE, 0).await;
+    let answer = world.get(OFFICER, format!("/api/v1/visits/{visit}")).await;
+    world.get(OFFICER, format!("/api/v1/visits?member={}", uuid(MEMBER))).await;
+    world.get(OFFICER, "/api/v1/nowhere/Giàng".replace('à', "a")).await;
+    world.post(OFFICER, "/api/v1/households/search", json!({ "q": "Giàng" })).await;
+    drop(guard);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let entries: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let fields: Vec<&Json> =
+        entries.iter().filter(|entry| entry["target"] == "thonso::access").map(|entry| &entry["fields"]).collect();
+    let routes: Vec<&str> = fields.iter().map(|fields| fields["route"].as_str().unwrap()).collect();
+    assert_eq!(routes, ["/api/v1/visits/{id}", "/api/v1/visits", "-", "/api/v1/households/search"], "{text}");
+    assert_eq!((&fields[0]["method"], &fields[0]["status"]), (&json!("GET"), &json!(200)));
+    assert_eq!(fields[0]["request_id"], json!(answer.headers["x-request-id"]));
+    assert!(fields[0]["duration_ms"].is_u64());
+    for secret in [&visit.to_string(), &uuid(MEMBER).to_string(), "Gi", "Bearer", "nowhere", "suối"] {
+        assert!(!text.contains(secret), "{secret} is in the log: {text}");
     }
 }
 

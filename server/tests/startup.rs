@@ -33,7 +33,7 @@ fn block<T>(work: impl Future<Output = T>) -> T {
 fn the_sample_commune_comes_in_through_the_door_like_everybody_s_work() {
     let folder = tempfile::tempdir().unwrap();
     let instance = open(folder.path()).unwrap();
-    let seeded = block(seed::demo(&instance, 7)).unwrap();
+    let seeded = block(seed::demo(&instance, 7, 2)).unwrap();
     assert_eq!(seeded.villages.len(), 15);
     assert!((1_800..3_200).contains(&seeded.households), "{}", seeded.households);
     assert!(seeded.units > 400, "{}", seeded.units);
@@ -50,6 +50,9 @@ fn the_sample_commune_comes_in_through_the_door_like_everybody_s_work() {
         households += rows.len();
     }
     assert_eq!(households, seeded.households);
+    let counts = instance.store.read_blocking(|tx| tx.counts(&seeded.villages, None)).unwrap();
+    let visits: u64 = counts.iter().filter(|(key, _)| key.kind.is_empty()).map(|(_, n)| n).sum();
+    assert_eq!((seeded.visits, visits), (30, 30));
     // The officer reads the villages; the admin reads no household.
     let holdings =
         |user| instance.store.read_blocking(|tx| server::principal::principal(tx, user, ServerMs(NOW))).unwrap();
@@ -59,7 +62,7 @@ fn the_sample_commune_comes_in_through_the_door_like_everybody_s_work() {
     instance.store.write_blocking(rebuild_projections).unwrap();
     assert!(holdings(officer.user).holdings.len() >= 16, "the tree of units was computed again");
     // A second sample would mix two worlds.
-    assert!(matches!(block(seed::demo(&instance, 8)), Err(SeedError::NotEmpty)));
+    assert!(matches!(block(seed::demo(&instance, 8, 2)), Err(SeedError::NotEmpty)));
 }
 
 #[test]

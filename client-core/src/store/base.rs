@@ -425,17 +425,15 @@ impl Db<'_> {
         Ok(best)
     }
 
-    /// Whether the base says that a row left a scope, for good.
-    pub(super) fn base_left(&mut self, scope: ScopeId, ty: RowType, id: Uuid) -> Result<bool> {
-        let versions: Vec<(i64, i64, bool)> = {
+    /// Whether the base has, or had, a row in a scope: its tombstone, or an older version than the one shown elsewhere.
+    pub(super) fn base_was_in(&mut self, scope: ScopeId, ty: RowType, id: Uuid) -> Result<bool> {
+        let buckets: Vec<i64> = {
             let mut statement = self.conn.prepare_cached(VERSIONS)?;
-            statement
-                .query_map(params![ty.0, id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect::<rusqlite::Result<_>>()?
+            statement.query_map(params![ty.0, id.as_bytes()], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
         };
-        for (lid, _, gone) in versions {
+        for lid in buckets {
             let bucket = self.bucket_of(lid)?;
-            if gone && !bucket.staged && bucket.id.scope == scope {
+            if !bucket.staged && bucket.id.scope == scope {
                 return Ok(true);
             }
         }

@@ -109,8 +109,7 @@ impl State for Visible<'_, '_> {
     fn has_left(&mut self, scope: ScopeId, ty: RowType, id: Uuid) -> Result<bool> {
         match self.0.visible_register(ty, id)? {
             Some((at, _)) if at == scope => Ok(false),
-            Some(_) => Ok(self.0.base_left(scope, ty, id)? || self.0.base_scope(ty, id)? == Some(scope)),
-            None => self.0.base_left(scope, ty, id),
+            _ => self.0.base_was_in(scope, ty, id),
         }
     }
 
@@ -179,13 +178,6 @@ impl Db<'_> {
     pub(super) fn base_register(&mut self, ty: RowType, id: Uuid) -> Result<Option<(ScopeId, Register)>> {
         let stored = self.base_row(ty, id)?;
         stored.map(|stored| self.stored_register(ty, id, &stored)).transpose()
-    }
-
-    fn base_scope(&mut self, ty: RowType, id: Uuid) -> Result<Option<ScopeId>> {
-        match self.base_row(ty, id)? {
-            Some(stored) => Ok(Some(ScopeId(self.uuid(stored.scope)?))),
-            None => Ok(None),
-        }
     }
 
     /// The event that is shown, whatever sort it is.

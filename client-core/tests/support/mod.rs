@@ -1,6 +1,6 @@
 //! A small server for tests of the phone: the real `decide` over rows in memory, frames as small as a test wants them.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::new_without_default)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -354,9 +354,7 @@ impl MiniServer {
         if differs {
             fork = Some(self.fork(&outbox, &hello));
         }
-        let mut at = 0;
-        for frame in frames {
-            at += 1;
+        for (at, frame) in (1..).zip(frames) {
             let (kind, payload) = frame.unwrap();
             assert_eq!(kind, FrameKind::Ops);
             if fork.is_some() || problem.is_some() {

@@ -100,8 +100,16 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
     chapter("1. A commune comes to life");
     let seed = arguments.seed.to_string();
     let data_text = data.to_str().ok_or("the folder's name is not UTF-8")?;
-    let seeded: Value =
-        serde_json::from_str(&program.output(&["--data", data_text, "demo-seed", "--json", "--seed", &seed])?)?;
+    let seeded: Value = serde_json::from_str(&program.output(&[
+        "--data",
+        data_text,
+        "demo-seed",
+        "--json",
+        "--visits",
+        "0",
+        "--seed",
+        &seed,
+    ])?)?;
     let mut server = ServerProcess::start(&program, &data)?;
     line(format!(
         "{} official units, {} villages, {} households, {} accounts; the server listens on {}",
@@ -232,8 +240,10 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
     )?;
 
     chapter("8. Chi is moved to another village while she is offline");
-    let label_of_home =
-        houses.iter().find(|house| house.label.len() > 20).map_or(houses[10].label.clone(), |house| house.label.clone());
+    let label_of_home = houses
+        .iter()
+        .find(|house| house.label.len() > 20)
+        .map_or(houses[10].label.clone(), |house| house.label.clone());
     must(chi.file_holds(label_of_home.as_bytes())?, format!("before: her file holds “{label_of_home}”"))?;
     let members = cast.officer.get(&format!("/api/v1/teams/{}/members", home.team))?;
     let members = members["items"].as_array().or(members.as_array()).cloned().unwrap_or_default();

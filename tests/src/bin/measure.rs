@@ -70,7 +70,7 @@ struct World<'r> {
 impl<'r> World<'r> {
     fn new(data: &Path, runtime: &'r tokio::runtime::Runtime) -> Fallible<Self> {
         let instance = Arc::new(Instance::open(data, "thonso", machine_clock(), machine_random())?);
-        let seeded = runtime.block_on(seed::demo(&instance, 1))?;
+        let seeded = runtime.block_on(seed::demo(&instance, 1, 0))?;
         Ok(Self { instance, seeded, runtime, data: data.to_owned() })
     }
 
