@@ -89,19 +89,7 @@ pub enum Error {
     },
     /// The database failed.
     #[error("the local store failed")]
-    Sqlite(#[source] rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::StorageFull,
-            Some(ErrorCode::NotADatabase) => Self::NotAStore,
-            Some(ErrorCode::DatabaseCorrupt) => Self::StoreDamaged,
-            _ => Self::Sqlite(error),
-        }
-    }
+    Sqlite(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {

@@ -44,6 +44,18 @@ pub(crate) use outbox::Run;
 
 use crate::error::{Error, Result};
 
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::StorageFull,
+            Some(ErrorCode::NotADatabase) => Self::NotAStore,
+            Some(ErrorCode::DatabaseCorrupt) => Self::StoreDamaged,
+            _ => Self::Sqlite(Box::new(error)),
+        }
+    }
+}
+
 /// Where a store lives.
 #[derive(Clone, Debug)]
 pub enum Location {
@@ -154,7 +166,8 @@ impl Store {
     fn with_cause(&self, error: Error) -> Error {
         match (&error, &self.location) {
             (Error::Sqlite(cause), Location::File(path))
-                if cause.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure) =>
+                if cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code)
+                    == Some(rusqlite::ErrorCode::SystemIoFailure) =>
             {
                 let probe = beside(path, "probe");
                 let full = std::fs::write(&probe, [0u8; 4096]).is_err();

@@ -841,12 +841,10 @@ impl Push {
 /// The scope that a decision changed first.
 pub fn decision_scope(decision: &Decision) -> Option<ScopeId> {
     use sync_protocol::decide::Change;
-    decision.changes.iter().find_map(|change| match change {
-        Change::PutRegister { scope, .. } | Change::PutEvent { scope, .. } | Change::Move { from: scope, .. } => {
-            Some(*scope)
-        }
-        Change::PutGrant(grant) => Some(grant.unit.into()),
-        Change::PutUser(user) => Some(user.unit.into()),
+    decision.changes.first().map(|change| match change {
+        Change::PutRegister { scope, .. } | Change::PutEvent { scope, .. } | Change::Move { from: scope, .. } => *scope,
+        Change::PutGrant(grant) => grant.unit.into(),
+        Change::PutUser(user) => user.unit.into(),
     })
 }
 

@@ -5,11 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
@@ -108,7 +109,27 @@ impl Answer {
     }
 }
 
+thread_local! {
+    /// What was logged on this thread: each test has one of its own, and its handlers run on it.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes to the log of the thread.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 async fn worlds() -> Vec<World> {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| tracing_subscriber::fmt().json().with_writer(|| Log).init());
     let folder = tempfile::tempdir().unwrap();
     let sqlite = SqliteStorage::open(&folder.path().join("store.sqlite3")).unwrap();
     vec![world(Arc::new(MemoryStorage::default()), None).await, world(Arc::new(sqlite), Some(folder)).await]
@@ -1133,29 +1154,13 @@ async fn health_tells_whether_work_is_taken() {
 /// The log has what an operator needs and nothing about a person: no address, no query, no body, no token.
 #[actix_web::test]
 async fn the_log_names_routes_and_never_what_was_asked() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let world = worlds().await.remove(0);
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let log = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let guard = tracing::subscriber::set_default(log);
     let visit = world.record(MEMBER, VILLAGE, 0).await;
     let answer = world.get(OFFICER, format!("/api/v1/visits/{visit}")).await;
     world.get(OFFICER, format!("/api/v1/visits?member={}", uuid(MEMBER))).await;
     world.get(OFFICER, "/api/v1/nowhere/Giàng".replace('à', "a")).await;
     world.post(OFFICER, "/api/v1/households/search", json!({ "q": "Giàng" })).await;
-    drop(guard);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(LOG.with_borrow(Vec::clone)).unwrap();
     let entries: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let fields: Vec<&Json> =
         entries.iter().filter(|entry| entry["target"] == "thonso::access").map(|entry| &entry["fields"]).collect();

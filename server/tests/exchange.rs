@@ -1,5 +1,7 @@
 //! The exchange as a phone sees it: real frames, real signatures, both engines.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! From an empty folder to a filled one, and what happens when the folder is not what it was.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

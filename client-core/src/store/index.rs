@@ -61,6 +61,8 @@ pub(super) struct VisitView {
     pub(super) pointer: VisitPointer,
     pub(super) status: VisitStatus,
     pub(super) content: VisitContent,
+    /// When the event that holds the content was made: ids of its activities follow from it.
+    pub(super) content_at: ClaimedMs,
     /// The content that the state points to has not arrived; the one recorded first stands in.
     pub(super) stand_in: bool,
 }
@@ -219,17 +221,18 @@ impl Db<'_> {
             .and_then(|status| VisitStatus::from_code(&status.status))
             .unwrap_or(VisitStatus::Done);
         let content = if pointer.event == recorded.id {
-            read_content(&recorded.body).ok()
+            read_content(&recorded.body).ok().map(|content| (content, recorded.at))
         } else {
             let event = match side {
                 Side::Visible => self.visible_event(pointer.event)?,
                 Side::Base => self.base_event(pointer.event)?,
             };
-            event.and_then(|(_, event)| read_content(&event.body).ok())
+            event.and_then(|(_, event)| Some((read_content(&event.body).ok()?, event.at)))
         };
         let stand_in = content.is_none();
-        let Some(content) = content.or_else(|| read_content(&recorded.body).ok()) else { return Ok(None) };
-        Ok(Some(VisitView { scope, recorded, state, pointer, status, content, stand_in }))
+        let first = || read_content(&recorded.body).ok().map(|content| (content, recorded.at));
+        let Some((content, content_at)) = content.or_else(first) else { return Ok(None) };
+        Ok(Some(VisitView { scope, recorded, state, pointer, status, content, content_at, stand_in }))
     }
 
     fn reindex_visit(&mut self, id: Uuid) -> Result<()> {

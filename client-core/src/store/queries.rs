@@ -511,7 +511,7 @@ impl Store {
                 if sent == Some(true) { Delivery::Sent } else { Delivery::Recorded }
             };
             let catalogue = sync_protocol::catalogue::Catalogue::shipped();
-            let activities = activities_with_ids(view.pointer.event, view.recorded.at, &view.content)
+            let activities = activities_with_ids(view.pointer.event, view.content_at, &view.content)
                 .into_iter()
                 .map(|(id, activity)| ActivityView {
                     id,

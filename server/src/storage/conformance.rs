@@ -376,7 +376,7 @@ fn visit(in_scope: u8, n: u8, status: VisitStatus) -> VisitSummary {
         visit: VisitId(uuid(n)),
         team: TeamId(uuid(50)),
         author: UserId(uuid(60 + n % 2)),
-        household: (n % 2 == 0).then(|| HouseholdId(uuid(70))),
+        household: n.is_multiple_of(2).then(|| HouseholdId(uuid(70))),
         day: Day(20_000 + u32::from(n)),
         status,
         is_void: false,

@@ -306,6 +306,13 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
             must(phone.store.rebuild_check().map_err(words)?.is_empty(), "what is shown is what the rows say")?;
         }
     }
+    let page = an.store.visit(first).map_err(words)?;
+    let desk = cast.officer.get(&format!("/api/v1/visits/{first}"))?;
+    must(
+        desk["content"]["activities"][0]["id"] == json!(page.activities[0].id.to_string())
+            && desk["content"]["content_hash"] == json!(page.hash.map(|byte| format!("{byte:02x}")).concat()),
+        "phone and desk call the corrected visit's content and its activity by the same names",
+    )?;
     let why = an.store.explain(first).map_err(words)?;
     line(format!("why the first visit counts: {}", serde_json::to_string(&why)?));
     let mut held = BTreeSet::new();
