@@ -211,7 +211,7 @@ async fn serve(instance: Arc<Instance>, config: &Config) -> Result<(), Failure> 
         }
     });
     // The address on standard output is for scripts; everything else goes to the log.
-    println!("listening on http://{address}");
+    say(&format!("listening on http://{address}"));
     if let Some(sample) = instance.store.read_blocking(|tx| tx.meta(seed::SAMPLE_KEY))? {
         print_what_to_try(&address.to_string(), &sample);
     }
@@ -303,7 +303,7 @@ fn print_what_to_try(address: &str, sample: &[u8]) {
     let (password, base) = (seed::SAMPLE_PASSWORD, format!("http://{address}"));
     let field = std::env::current_exe().ok().and_then(|path| path.parent().map(|folder| folder.join("thonso-field")));
     let field = field.map_or_else(|| "thonso-field".to_owned(), |path| path.display().to_string());
-    println!(
+    say(&format!(
         r#"
 Dữ liệu mẫu. Tài khoản / sample accounts (mật khẩu / password: {password}):
   0530000002  cán bộ xã / commune officer
@@ -327,7 +327,13 @@ Cả API / the whole API: {base}/openapi.json
         commune = member("commune"),
         name = member("member_name"),
         user = member("member"),
-    );
+    ));
+}
+
+/// Prints a line; a server goes on when nobody listens to its output any more.
+fn say(text: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stdout(), "{text}"));
 }
 
 fn doctor(instance: &Instance) -> Result<ExitCode, Failure> {
