@@ -368,7 +368,16 @@ impl Accounts {
     /// Sets a password: one's own, or that of an account one administers. All sessions of the account end.
     pub async fn set_password(&self, by: UserId, user: UserId, secret: Secret) -> Result<(), AccountError> {
         let now = (self.clock)();
-        let words = self.store.read(move |tx| tx.user(user)).await?.ok_or(AccountError::NotFound)?;
+        // The right first: whoever may not, learns nothing and costs nothing.
+        let words = self
+            .store
+            .read(move |tx| -> Answer<User> {
+                match administered(tx, by, user, Action::WriteUser, now)? {
+                    Err(_) if by == user => Ok(tx.user(user)?.ok_or(AccountError::NotFound)),
+                    found => Ok(found),
+                }
+            })
+            .await??;
         let own = [words.display_name.as_str(), words.phone.as_str()];
         secret
             .check(|text| check_password(text, &own).map_err(|fault| fault.to_string()))

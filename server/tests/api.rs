@@ -971,6 +971,16 @@ async fn villages_teams_members_and_roles_are_administered_by_who_may() {
             !world.get(PROVINCE_OFFICER, &members).await.text.contains("Lò Văn Hai"),
             "not in the province's holding"
         );
+        // The commune's own team is within the province's sight, its people by initials only.
+        let team = json!({ "unit": uuid(COMMUNE), "level": "commune", "name": "Tổ xã", "from": "2026-01-01" });
+        let team = world.post(OFFICER, "/api/v1/teams", team).await;
+        let members = format!("/api/v1/teams/{}/members", team.body["id"].as_str().unwrap());
+        let member = json!({ "user": uuid(LEADER), "display_name": "Lò Văn Ba", "position": "deputy",
+            "organisation": "women", "from": "2026-01-01" });
+        assert_eq!(world.post(OFFICER, &members, member).await.status, 200);
+        for (who, name) in [(OFFICER, "Lò Văn Ba"), (ADMIN, "Lò Văn Ba"), (PROVINCE_OFFICER, "Lò V. B.")] {
+            assert_eq!(world.get(who, &members).await.body["items"][0]["display_name"], name, "{who}");
+        }
 
         let grant =
             json!({ "user": uuid(MEMBER), "role": "commune_officer", "unit": uuid(COMMUNE), "from": "2026-11-22" });

@@ -113,7 +113,10 @@ pub(super) fn add_member<S: State>(
     let Some((scope, team)) = store(state.register(RowType::TEAM, body.team.0))? else {
         return Err(Refusal::at(Code::NotFound, "team").into());
     };
-    allowed(context.may(op, Action::WriteTeam, scope))?;
+    // A foreign team and one that is not there are answered alike.
+    if context.may(op, Action::WriteTeam, scope).role().is_none() {
+        return Err(Refusal::at(Code::NotFound, "team").into());
+    }
     let Some(identity) = team.group::<TeamIdentity>(team::IDENTITY) else {
         return Err(Refusal::at(Code::NotFound, "team").into());
     };
