@@ -542,3 +542,50 @@ fn sqlite_keeps_everything_over_a_restart_and_refuses_a_newer_schema() {
     let other = SqliteStorage::open(&folder.path().join("other.sqlite3"));
     assert!(matches!(other, Err(StorageError::Damaged(_))));
 }
+
+#[test]
+fn a_full_disk_refuses_the_job_keeps_what_was_there_and_takes_work_again_with_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite3");
+    let store = Store(Arc::new(SqliteStorage::open_limited(&path, Some(80)).unwrap()));
+    let big = |n: u8| StoredRow { body: vec![n; 20_000], ..row(bucket(1), n, u64::from(n), 1) };
+    let mut kept = 0;
+    let refused = loop {
+        let next = big(kept + 1);
+        // Half of the job fits, the other half does not: nothing of it may stay.
+        let result = store.write_blocking(move |tx| {
+            tx.put_meta("last", &[next.id.as_bytes()[0]])?;
+            tx.put_row(&next)
+        });
+        match result {
+            Ok(()) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, StorageError::Full), "{refused:?}");
+    assert!(kept > 2);
+    let (last, rows) =
+        store.read_blocking(|tx| Ok((tx.meta("last")?, tx.rows_after(bucket(1), 0, usize::MAX)?))).unwrap();
+    assert_eq!((last, rows.len()), (Some(vec![kept]), usize::from(kept)));
+    // What still fits is still taken: one job too large harms none of its neighbours, though the full disk takes their
+    // common transaction back.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for n in 0..12u8 {
+        let too_large = big(kept + 1);
+        let job: Job = Box::new(move |tx| match n {
+            5 => tx.put_row(&too_large),
+            _ => tx.put_meta("small", &[n]),
+        });
+        let sender = sender.clone();
+        store.0.submit(job, Box::new(move |result| sender.send((n, result.is_ok())).unwrap()));
+    }
+    let mut answers: Vec<(u8, bool)> = (0..12).map(|_| receiver.recv().unwrap()).collect();
+    answers.sort_unstable();
+    assert!(answers.iter().all(|(n, taken)| *taken == (*n != 5)), "{answers:?}");
+    assert_eq!(store.read_blocking(|tx| tx.meta("small")).unwrap(), Some(vec![11]));
+    store.0.close();
+    drop(store);
+    let store = Store(Arc::new(SqliteStorage::open(&path).unwrap()));
+    let next = big(kept + 1);
+    store.write_blocking(move |tx| tx.put_row(&next)).unwrap();
+}

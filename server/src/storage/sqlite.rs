@@ -50,8 +50,16 @@ impl From<rusqlite::Error> for StorageError {
 impl SqliteStorage {
     /// Opens the file, or makes it, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_limited(path, None)
+    }
+
+    /// Opens a file that may grow to so many pages, as if the disk ended there.
+    pub(super) fn open_limited(path: &Path, pages_max: Option<u32>) -> Result<Self> {
         let mut connection = connect(path, false)?;
         migrate(&mut connection)?;
+        if let Some(pages) = pages_max {
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        }
         let free = (0..READERS).map(|_| connect(path, true)).collect::<Result<Vec<_>>>()?;
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let writer = std::thread::Builder::new()
@@ -138,42 +146,72 @@ fn write_loop(connection: Connection, jobs: &Receiver<(Job, Done)>) {
     drop(connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
 }
 
-fn commit_group(connection: &Connection, group: Vec<(Job, Done)>) {
-    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-        let mut error = Some(StorageError::from(error));
-        for (_, done) in group {
-            done(Err(error.take().unwrap_or(StorageError::Busy)));
+/// Runs the jobs of a group in one transaction. Where that cannot be committed as a whole (a full disk takes the whole
+/// transaction back, neighbours included), each job gets a transaction of its own.
+fn commit_group(connection: &Connection, mut group: Vec<(Job, Done)>) {
+    let results = if group.len() > 1 { together(connection, &mut group) } else { None };
+    match results {
+        Some(results) => group.into_iter().zip(results).for_each(|((_, done), result)| done(result)),
+        None => {
+            for (mut job, done) in group {
+                done(alone(connection, &mut job));
+            }
         }
-        return;
-    }
-    let mut answers: Vec<(Result<()>, Done)> = Vec::with_capacity(group.len());
-    for (mut job, done) in group {
-        let result = in_savepoint(connection, &mut job);
-        answers.push((result, done));
-    }
-    let committed = connection.execute_batch("COMMIT");
-    if let Err(error) = committed {
-        drop(connection.execute_batch("ROLLBACK"));
-        let full = matches!(StorageError::from(error), StorageError::Full);
-        for (_, done) in answers {
-            done(Err(if full { StorageError::Full } else { StorageError::Busy }));
-        }
-        return;
-    }
-    for (result, done) in answers {
-        done(result);
     }
 }
 
-fn in_savepoint(connection: &Connection, job: &mut Job) -> Result<()> {
+/// One result per job, all of them on disk; `None` when nothing of the transaction was kept.
+fn together(connection: &Connection, group: &mut [(Job, Done)]) -> Option<Vec<Result<()>>> {
+    connection.execute_batch("BEGIN IMMEDIATE").ok()?;
+    let mut results = Vec::with_capacity(group.len());
+    for (job, _) in group {
+        match in_savepoint(connection, job) {
+            Ok(result) => results.push(result),
+            Err(_) => {
+                take_back(connection);
+                return None;
+            }
+        }
+    }
+    if connection.execute_batch("COMMIT").is_err() {
+        take_back(connection);
+        return None;
+    }
+    Some(results)
+}
+
+/// Runs one job in a transaction of its own.
+fn alone(connection: &Connection, job: &mut Job) -> Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let result = guarded(connection, job).and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+    if result.is_err() {
+        take_back(connection);
+    }
+    result
+}
+
+/// Ends a transaction, unless SQLite has ended it already.
+fn take_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+}
+
+/// Runs a job so that a panic in it is a failure of that job alone.
+fn guarded(connection: &Connection, job: &mut Job) -> Result<()> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut SqliteTx { connection })))
+        .unwrap_or_else(|_| Err(StorageError::Failed("a job panicked".into())))
+}
+
+/// The job's own result; the outer error means that the transaction is gone.
+fn in_savepoint(connection: &Connection, job: &mut Job) -> Result<Result<()>> {
     connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut SqliteTx { connection })))
-        .unwrap_or_else(|_| Err(StorageError::Failed("a job panicked".into())));
+    let result = guarded(connection, job);
     if result.is_err() {
         connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
     }
     connection.prepare_cached("RELEASE job")?.execute([])?;
-    result
+    Ok(result)
 }
 
 impl Storage for SqliteStorage {
