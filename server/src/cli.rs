@@ -321,6 +321,10 @@ Một máy của thành viên {name} / a member's phone:
   {field} --store phone.sqlite3 enrol --server {base} --code $CODE
   {field} --store phone.sqlite3 sync
   {field} --store phone.sqlite3 households search "nha dau suoi"
+  HOUSE=$({field} --store phone.sqlite3 --json households search "nha" | grep -o '"id":"[^"]*"' | head -n 1 | cut -d'"' -f4)
+  {field} --store phone.sqlite3 visit log --household $HOUSE --activity vneid_level2:step=activated,age_14_plus=true,outcome=done --submit
+  {field} --store phone.sqlite3 status
+  {field} --store phone.sqlite3 sync
 
 Cả API / the whole API: {base}/openapi.json
 "#,

@@ -236,11 +236,13 @@ pub async fn demo(instance: &Instance, seed: u64, visits_each: usize) -> Result<
         }
     }
     let seeded = Seeded { units, commune: commune.id, villages, teams, households, visits, accounts };
+    // A member of the first village's own team is the one to try a phone with.
+    let home = sample.villages.first().map(|village| village.full_name.as_str());
+    let member = seeded.accounts.iter().find(|account| account.role == Role::Member && Some(&*account.place) == home);
     let mark = serde_json::json!({
         "commune": seeded.commune,
-        "village": seeded.villages.first(),
-        "member": seeded.accounts.iter().find(|account| account.role == Role::Member).map(|account| account.user),
-        "member_name": seeded.accounts.iter().find(|account| account.role == Role::Member).map(|account| &account.display_name),
+        "member": member.map(|account| account.user),
+        "member_name": member.map(|account| &account.display_name),
     });
     instance.store.write(move |tx| tx.put_meta(SAMPLE_KEY, mark.to_string().as_bytes())).await?;
     Ok(seeded)

@@ -940,7 +940,12 @@ impl Field {
         let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
         let village = match (json.get("village").and_then(Json::as_str), old) {
             (None, Some(old)) => old.village,
-            (named, _) => self.village(named)?,
+            (Some(named), _) => self.village(Some(named))?,
+            // Whose house it is says which village it is.
+            (None, None) => match id_member(json, "household")?.map(HouseholdId) {
+                Some(household) => self.store.household(household, 0, Day(0))?.household.scope.into(),
+                None => self.village(None)?,
+            },
         };
         let team = match (id_member(json, "team")?, old) {
             (None, Some(old)) => old.team,
@@ -1191,9 +1196,19 @@ impl Field {
             line(self, "Hoạt động", "Activities", &counts.activities),
             line(self, "Đạt", "Achieved", &counts.achieved),
         ];
+        // One line per kind, outcome and status, over all villages and teams; the cells themselves are in the JSON.
+        let mut sums: std::collections::BTreeMap<(&str, &str, &str), (i64, i64)> = std::collections::BTreeMap::new();
         for cell in counts.cells.iter().filter(|cell| !cell.kind.is_empty()) {
-            let label = Catalogue::shipped().label(&cell.kind, self.catalogue_lang()).unwrap_or(&cell.kind);
-            lines.push(format!("  {label} · {} · {}: {}/{}", cell.outcome, cell.status, cell.recorded, cell.confirmed));
+            let sum = sums.entry((&cell.kind, &cell.outcome, &cell.status)).or_default();
+            sum.0 += cell.recorded;
+            sum.1 += cell.confirmed;
+        }
+        for ((kind, outcome, status), (recorded, confirmed)) in sums {
+            let lang = self.catalogue_lang();
+            let kind_label = Catalogue::shipped().label(kind, lang).unwrap_or(kind);
+            let outcome_label = Catalogue::shipped().option_label(kind, "outcome", outcome, lang).unwrap_or(outcome);
+            let status_label = self.status_words(status);
+            lines.push(format!("  {kind_label} · {outcome_label} · {status_label}: {recorded}/{confirmed}"));
         }
         done(json!(counts), lines)
     }
@@ -1360,15 +1375,19 @@ impl Field {
         if self.lang == Lang::Vi { CatalogueLang::Vi } else { CatalogueLang::En }
     }
 
+    /// A status in words.
+    fn status_words(&self, status: &str) -> String {
+        match status {
+            "done" => self.say("đã ghi, chưa nộp", "recorded"),
+            "submitted" => self.say("đã nộp", "submitted"),
+            "returned" => self.say("bị trả lại", "returned"),
+            "approved" => self.say("đã duyệt", "approved"),
+            other => other.to_owned(),
+        }
+    }
+
     fn visit_line(&self, visit: &VisitSummary) -> String {
-        let status = match (visit.void, visit.status.as_str()) {
-            (true, _) => self.say("đã hủy", "void"),
-            (_, "done") => self.say("đã ghi, chưa nộp", "recorded"),
-            (_, "submitted") => self.say("đã nộp", "submitted"),
-            (_, "returned") => self.say("bị trả lại", "returned"),
-            (_, "approved") => self.say("đã duyệt", "approved"),
-            (_, other) => other.to_owned(),
-        };
+        let status = if visit.void { self.say("đã hủy", "void") } else { self.status_words(&visit.status) };
         let waiting = if visit.waiting { self.say(" · chưa đồng bộ", " · not synced") } else { String::new() };
         let disputed =
             if visit.disputed { self.say(" · có hai bản khác nhau", " · disputed") } else { String::new() };
