@@ -149,6 +149,16 @@ struct Reading<'h> {
     scopes: BTreeSet<ScopeId>,
 }
 
+/// What a cursor is worth.
+enum Standing {
+    /// It is beyond the head: the store was put back to an older copy.
+    Ahead,
+    /// Reading goes on behind this position.
+    At(u64),
+    /// The bucket is loaded from its beginning.
+    Afresh,
+}
+
 /// The rows part of an answer.
 struct Pulled {
     frames: Vec<u8>,
@@ -195,6 +205,12 @@ impl SyncService {
         let now = (self.clock)();
         let hello = request.sealed.hello.clone();
         let caller = self.authenticate(&request.sealed).await?;
+        if !request.ops.is_empty()
+            && let Some(cursors) = &hello.cursors
+            && self.is_behind(cursors).await?
+        {
+            self.raise_epoch().await?;
+        }
         let pushed = self.push(&request, &caller, now).await?;
         self.answer(&hello, &caller, pushed, request.problems, now).await
     }
@@ -438,18 +454,14 @@ impl SyncService {
                 continue;
             }
             let gen_ = wire_gen(server_epoch, bucket);
-            let cursor = reading.cursors.get(id);
-            let mut from = 0;
-            if let Some(cursor) = cursor {
-                let genuine = cursor.mac == self.secrets.cursor_mac(*id, cursor.gen_, cursor.seq);
-                if cursor.gen_ == gen_ && genuine && cursor.seq > bucket.head {
+            let from = match reading.cursors.get(id).map(|cursor| self.judge(cursor, bucket)) {
+                Some(Standing::Ahead) => {
                     pulled.is_ahead = true;
                     return Ok(pulled);
                 }
-                if cursor.gen_ == gen_ && genuine && cursor.seq >= bucket.floor {
-                    from = cursor.seq;
-                }
-            }
+                Some(Standing::At(seq)) => seq,
+                Some(Standing::Afresh) | None => 0,
+            };
             let mut reached = from;
             while reached < bucket.head {
                 if pulled.frames.len() >= budget {
@@ -499,6 +511,37 @@ impl SyncService {
             }
         }
         Ok(pulled)
+    }
+
+    /// What a cursor is worth against a bucket.
+    fn judge(&self, cursor: &Cursor, bucket: &BucketRow) -> Standing {
+        let genuine = cursor.mac == self.secrets.cursor_mac(cursor.bucket, cursor.gen_, cursor.seq);
+        if !genuine || cursor.gen_ != wire_gen(self.server_epoch(), bucket) {
+            Standing::Afresh
+        } else if cursor.seq > bucket.head {
+            Standing::Ahead
+        } else if cursor.seq < bucket.floor {
+            Standing::Afresh
+        } else {
+            Standing::At(cursor.seq)
+        }
+    }
+
+    /// Whether a phone has read further than this store has come: then the store was put back to an older copy.
+    ///
+    /// Asked before ops are taken in, because they would push the heads past the cursors and hide it.
+    async fn is_behind(self: &Arc<Self>, cursors: &Cursors) -> Result<bool, SyncError> {
+        let (service, cursors) = (Arc::clone(self), cursors.clone());
+        let read = self.store.read(move |tx| {
+            for cursor in &cursors.0 {
+                let bucket = tx.bucket(cursor.bucket)?.unwrap_or_default();
+                if matches!(service.judge(cursor, &bucket), Standing::Ahead) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        });
+        Ok(read.await?)
     }
 
     /// Writes rows as one frame, or as two halves where they do not fit.

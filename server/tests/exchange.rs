@@ -688,6 +688,28 @@ fn a_store_that_went_back_in_time_begins_a_new_epoch() {
 }
 
 #[test]
+fn a_restored_store_is_noticed_even_when_the_same_request_fills_the_gap_again() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_A, HOUSE_A);
+        world.sync(&mut phone, 1);
+        let genuine = *phone.cursors.values().find(|cursor| cursor.bucket.quarter != 0).unwrap();
+        // The backup is older than the visit: neither its op nor its position is known.
+        world
+            .store
+            .write_blocking(move |tx| {
+                let outbox = tx.outbox(Epoch(1))?.unwrap();
+                let before = Chain::start(outbox.device, outbox.epoch);
+                tx.put_outbox(&server::storage::Outbox { last_n: 0, chain: before, ..outbox })?;
+                tx.put_bucket(genuine.bucket, &Default::default())
+            })
+            .unwrap();
+        let answer = world.send(&phone.request(1)).unwrap();
+        assert_eq!(answer.header.unwrap().server_epoch, 2, "taking the op again must not hide the restore");
+    }
+}
+
+#[test]
 fn a_long_history_comes_in_frames_that_can_be_cut() {
     for world in worlds() {
         let mut phone = world.phone(MEMBER, 1);

@@ -158,15 +158,31 @@ pub struct Phone {
     pub store: Store,
     /// Randomness.
     pub random: OsRandom,
+    /// What its clock showed when the story began; nothing may depend on it.
+    pub clock_began: ClaimedMs,
+    began: ClaimedMs,
     presses: u64,
 }
 
 impl Phone {
-    /// A phone that was never used.
-    pub fn new(name: &str, folder: &Path) -> Fallible<Self> {
+    /// A phone that was never used, with a clock that is right or not.
+    pub fn new(name: &str, folder: &Path, clock: ClaimedMs) -> Fallible<Self> {
         std::fs::create_dir_all(folder)?;
         let path = folder.join(format!("{}.sqlite3", name.to_lowercase()));
-        Ok(Self { name: name.to_owned(), store: open(&path)?, path, random: OsRandom, presses: 0 })
+        Ok(Self {
+            name: name.to_owned(),
+            store: open(&path)?,
+            path,
+            random: OsRandom,
+            clock_began: clock,
+            began: now(),
+            presses: 0,
+        })
+    }
+
+    /// What its clock shows.
+    pub fn clock(&self) -> ClaimedMs {
+        ClaimedMs(self.clock_began.0 + now().0.saturating_sub(self.began.0))
     }
 
     /// Brings it in with a code.
@@ -181,7 +197,8 @@ impl Phone {
     pub fn sync_over(&mut self, transport: &mut dyn Transport) -> Fallible<SyncSummary> {
         self.presses += 1;
         let ahead = self.presses * 61_000;
-        let mut clock = || ClaimedMs(now().0 + ahead);
+        let shown = self.clock().0 + ahead;
+        let mut clock = || ClaimedMs(shown);
         let summary = drive(&mut self.store, &mut self.random, transport, &mut clock, true);
         Ok(summary.map_err(|error| error.en())?)
     }
@@ -210,7 +227,7 @@ impl Phone {
 
     /// Puts an old copy in the file's place and opens it, as after a restore.
     pub fn restore_from(self, folder: &Path) -> Fallible<Self> {
-        let Self { name, path, store, random, presses } = self;
+        let Self { name, path, store, random, clock_began, began, presses } = self;
         drop(store);
         for suffix in ["", "-wal", "-shm"] {
             let (from, to) = (beside(&folder.join("copy.sqlite3"), suffix), beside(&path, suffix));
@@ -221,7 +238,7 @@ impl Phone {
                 std::fs::copy(&from, &to)?;
             }
         }
-        Ok(Self { name, store: open(&path)?, path, random, presses })
+        Ok(Self { name, store: open(&path)?, path, random, clock_began, began, presses })
     }
 
     /// Whether some bytes stand anywhere in the file or what lies beside it.

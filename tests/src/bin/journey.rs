@@ -1,7 +1,7 @@
 //! The main job, end to end, without a screen: `cargo xtask demo --once`.
 //!
-//! Three phones with real files, a real server process that is killed in mid-sync, a phone that is restored from an old
-//! copy, a member who changes villages while offline. Prints what happens; ends with 0 only if every count agrees, nothing
+//! Three phones with real files, two of them with wrong clocks, a real server process that is killed in mid-sync and later
+//! restored from a backup, a phone that is restored from an old copy, a member who changes villages while offline. Prints what happens; ends with 0 only if every count agrees, nothing
 //! is lost or doubled, and the moved member's phone holds no row of the old village.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,10 +124,12 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
 
     chapter("2. Three phones are enrolled with one-time codes, and load their village once");
     let mut phones = Vec::new();
-    for (index, label) in ["An", "Binh", "Chi"].iter().enumerate() {
+    line("An's clock is right, Bình's believes it is 1970, Chi's 2038: nothing may depend on a phone's clock");
+    let clocks = [("An", now()), ("Binh", ClaimedMs(0)), ("Chi", ClaimedMs(2_145_916_800_000))];
+    for (index, (label, clock)) in clocks.into_iter().enumerate() {
         let (user, name) = &cast.members[index];
         let code = cast.officer.post(&format!("/api/v1/users/{user}/enrolment-code"), &json!({}))?;
-        let mut phone = Phone::new(label, &arguments.dir.join("phones"))?;
+        let mut phone = Phone::new(label, &arguments.dir.join("phones"), clock)?;
         phone.enrol(&server.url(), &text(&code, "code")?)?;
         let summary = phone.sync(&server.url())?;
         line(format!(
@@ -199,14 +201,14 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
     ));
     let mut corrected = an.store.visit(first).map_err(words)?.content;
     corrected.activities[0] = activity("done", "documents_added")?;
-    an.store.correct_visit(first, &corrected, true, now(), &mut an.random).map_err(words)?;
+    an.store.correct_visit(first, &corrected, true, an.clock(), &mut an.random).map_err(words)?;
     must(an.store.returned().map_err(words)?.is_empty(), "corrected offline: nothing returned is left on her list")?;
 
     chapter("6. Two phones say different things about one household, unseen");
     for (phone, adults) in [(&mut an, 3), (&mut binh, 5)] {
         let people = HouseholdPeople { adults_15_plus: adults, ext: Ext::default() };
         let groups = [(household::PEOPLE, Raw(people.cbor()))];
-        phone.store.set_household(houses[0].id, groups, now(), &mut phone.random).map_err(words)?;
+        phone.store.set_household(houses[0].id, groups, phone.clock(), &mut phone.random).map_err(words)?;
     }
     an.sync(&server.url())?;
     let copies = arguments.dir.join("old-copy");
@@ -271,7 +273,27 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
     record(&mut chi, away, &houses_away[0], "done", &mut ledger)?;
     chi.sync(&server.url())?;
 
-    chapter("9. The officer approves");
+    chapter("9. The server's disk dies; its last backup is put in place");
+    let backup = arguments.dir.join("backup.sqlite3");
+    let backup_text = backup.to_str().ok_or("the folder's name is not UTF-8")?;
+    program.output(&["--data", data_text, "backup", "--to", backup_text])?;
+    for house in &houses[11..13] {
+        record(&mut an, home, house, "done", &mut ledger)?;
+    }
+    an.sync(&server.url())?;
+    let before = visits_of(&cast.officer, home)?.len();
+    server.kill()?;
+    for suffix in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(data.join(format!("{}{suffix}", server::startup::DATABASE))));
+    }
+    std::fs::copy(&backup, data.join(server::startup::DATABASE))?;
+    server.restart()?;
+    must(visits_of(&cast.officer, home)?.len() == before - 2, "the backup does not have An's last two visits")?;
+    let summary = an.sync(&server.url())?;
+    must(summary.server_restored, "her phone notices that the server was restored, and offers them again")?;
+    must(visits_of(&cast.officer, home)?.len() == before, "they are back, each once")?;
+
+    chapter("10. The officer approves");
     let submitted = cast.officer.list(&format!("/api/v1/visits?village={}&status=submitted", home.unit))?;
     let visits: Vec<Value> = submitted
         .iter()
@@ -284,7 +306,7 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
         phone.sync(&server.url())?;
     }
 
-    chapter("10. Every counter agrees, and says why");
+    chapter("11. Every counter agrees, and says why");
     for (village, phones) in [(home, vec![&mut an, &mut binh]), (away, vec![&mut chi])] {
         let desk = cast.officer.get(&format!("/api/v1/counts?unit={}&month={}", village.unit, month()))?;
         let totals = &desk["totals"];
@@ -426,7 +448,7 @@ fn record(
     ledger: &mut Ledger,
 ) -> Fallible<VisitId> {
     let entry = VisitEntry { content: content(village, house, outcome)?, submit: true, plan: None };
-    let saved = phone.store.record_visit(entry, now(), &mut phone.random).map_err(words)?;
+    let saved = phone.store.record_visit(entry, phone.clock(), &mut phone.random).map_err(words)?;
     let visit = VisitId(saved.row);
     ledger.0.insert(visit, outcome);
     Ok(visit)
