@@ -602,8 +602,11 @@ impl Session {
                 answer.progress = true;
                 db.set_kv_flag(OVERLAY_DIRTY, true)?;
             }
-            answer.again = true;
-            return Ok(());
+            // Unless it is an op that was refused and dealt with: that one is not offered again, so numbers start anew.
+            if db.will_be_sent(asked.epoch, expected)? {
+                answer.again = true;
+                return Ok(());
+            }
         }
         // It wants what is nowhere any more. Without a new life the outbox would be stuck for ever (sync-design §2.3).
         self.new_epoch(db, random, answer, Some((asked.epoch, expected)))

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::VerifyingKey;
-use sync_protocol::access::{Action, authorise};
+use sync_protocol::access::{Action, Role, authorise};
 use sync_protocol::cbor::Ext;
 use sync_protocol::decide::User;
 use sync_protocol::ids::*;
@@ -517,8 +517,22 @@ fn administered(
 ) -> Result<Result<User, AccountError>, StorageError> {
     let caller = principal(tx, by, now)?;
     let user = tx.user(user)?;
-    let found = user.filter(|user| authorise(&caller, action, user.unit.into(), None, now).role().is_some());
-    Ok(found.ok_or(AccountError::NotFound))
+    let Some(user) = user.filter(|user| authorise(&caller, action, user.unit.into(), None, now).role().is_some())
+    else {
+        return Ok(Err(AccountError::NotFound));
+    };
+    // Whoever could enter an account could act as its owner: that takes at least the rights to give what it holds.
+    for grant in tx.grants_of(user.id)?.iter().filter(|grant| grant.ended.is_none()) {
+        let needed = match Role::from_code(&grant.role) {
+            Some(Role::Member) => action,
+            Some(Role::TeamLeader) => Action::GrantTeamRole,
+            _ => Action::GrantOfficeRole,
+        };
+        if authorise(&caller, needed, grant.unit.into(), None, now).role().is_none() {
+            return Ok(Err(AccountError::NotFound));
+        }
+    }
+    Ok(Ok(user))
 }
 
 /// Writes an audit entry about an account, under the unit that keeps it.

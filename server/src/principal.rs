@@ -32,11 +32,13 @@ fn expand(tx: &mut dyn Tx, grant: &Grant, today: Day, rev: u64, holdings: &mut V
     let is_over = grant.to.is_some_and(|to| today >= to);
     let ended = match (is_over, grant.ended) {
         (false, _) => None,
-        (true, Some((rev, at))) => Some(Ended { rev, at }),
-        // It ran out by its date: what was stamped with any revision up to now is from before.
-        (true, None) => {
-            let to = grant.to.unwrap_or(today);
-            Some(Ended { rev: rev + 1, at: ServerMs(u64::from(to.0) * 86_400_000) })
+        (true, ended) => {
+            let to = ServerMs(u64::from(grant.to.unwrap_or(today).0) * 86_400_000);
+            match ended {
+                Some((rev, at)) if at >= to => Some(Ended { rev, at }),
+                // It ran out by its date, foreseen or not: what was stamped with any revision up to now is from before.
+                _ => Some(Ended { rev: rev + 1, at: to }),
+            }
         }
     };
     let mut hold = |unit: UnitId| holdings.push(Holding { scope: unit.into(), role, ended });

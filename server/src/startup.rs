@@ -9,7 +9,7 @@ use sync_protocol::access::{INSTALLATION, Role};
 use sync_protocol::cbor::{self, Cbor};
 use sync_protocol::decide::{Change, Context, Grant, User, decide_bytes};
 use sync_protocol::ids::*;
-use sync_protocol::merge::Lineage;
+use sync_protocol::op::Op;
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 
 use crate::accounts::{Accounts, Parts};
@@ -22,7 +22,7 @@ use crate::principal::principal;
 use crate::reading::Reading;
 use crate::storage::sqlite::SqliteStorage;
 use crate::storage::{LoggedOp, StorageError, Store, Tx};
-use crate::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService, server_epoch_of};
+use crate::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService, lineage_of, server_epoch_of};
 use crate::work::{Work, audit_body, commits_of};
 
 /// Name of the database in the data folder.
@@ -224,8 +224,15 @@ impl Instance {
 fn retry(tx: &mut dyn Tx, op: &LoggedOp, server_epoch: u16) -> Result<bool, StorageError> {
     let Some(outbox) = tx.outbox(op.epoch)? else { return Ok(false) };
     let Some(body) = &op.body else { return Ok(false) };
+    // The same intent under a later identity follows the first one.
+    let uid = Op::read(body).ok().map(|op| op.uid());
+    if let Some(uid) = uid
+        && tx.op_by_uid(uid)? != Some((op.epoch, op.n))
+    {
+        return Ok(false);
+    }
     let principal = principal(tx, outbox.user, op.received)?;
-    let lineage = Lineage(outbox.parent.into_iter().collect());
+    let lineage = lineage_of(tx, &outbox)?;
     let mut work = Work::new(tx, op.received);
     let context = Context {
         principal: &principal,
@@ -251,8 +258,9 @@ fn retry(tx: &mut dyn Tx, op: &LoggedOp, server_epoch: u16) -> Result<bool, Stor
 /// Finds the server's epoch. A store that is behind what lies beside it, or that came without it, was restored: then a
 /// new epoch begins, and phones offer again what the store has lost.
 fn settle_epoch(store: &Store, path: &Path) -> Result<u16, StartError> {
-    let (stored, commits) = store.read_blocking(|tx| Ok((server_epoch_of(tx)?, commits_of(tx)?)))?;
+    // The file first: a server that runs meanwhile can only be further on in the store than in the file.
     let beside = EpochFile::load(path)?;
+    let (stored, commits) = store.read_blocking(|tx| Ok((server_epoch_of(tx)?, commits_of(tx)?)))?;
     let (server_epoch, is_new) = match beside {
         None if stored == 0 => (1, false),
         None => (stored + 1, true),

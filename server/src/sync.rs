@@ -16,7 +16,7 @@ use sync_protocol::decide::{Context, Decision, State, decide_bytes};
 use sync_protocol::digest::{BucketState, fold};
 use sync_protocol::ids::*;
 use sync_protocol::merge::Lineage;
-use sync_protocol::op::{Chain, Op, OpName, signing_input};
+use sync_protocol::op::{Chain, Intent, Op, OpName, signing_input};
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 use sync_protocol::row::{BucketId, Class};
 use sync_protocol::wire::*;
@@ -201,18 +201,29 @@ impl SyncService {
 
     /// Answers one request.
     pub async fn exchange(self: &Arc<Self>, body: &[u8]) -> Result<Vec<u8>, SyncError> {
-        let request = read_request(body)?;
+        let mut request = read_request(body)?;
         let now = (self.clock)();
         let hello = request.sealed.hello.clone();
         let caller = self.authenticate(&request.sealed).await?;
-        if !request.ops.is_empty()
-            && let Some(cursors) = &hello.cursors
-            && self.is_behind(cursors).await?
-        {
-            self.raise_epoch().await?;
+        let cursors = match (&hello.cursors, hello.cursors_short) {
+            (Some(cursors), _) => Some(cursors.clone()),
+            (None, None) => Some(Cursors::default()),
+            (None, Some(short)) => self.recall(hello.device, short),
+        };
+        if !request.ops.is_empty() {
+            match &cursors {
+                Some(cursors) => {
+                    if self.is_behind(cursors).await? {
+                        self.raise_epoch().await?;
+                    }
+                }
+                // Without the cursors a restore could hide behind the ops: the phone is asked for them, and sends the
+                // ops again with them.
+                None => request.ops.clear(),
+            }
         }
         let pushed = self.push(&request, &caller, now).await?;
-        self.answer(&hello, &caller, pushed, request.problems, now).await
+        self.answer(&hello, &caller, cursors, pushed, request.problems, now).await
     }
 
     async fn authenticate(&self, sealed: &SealedHello) -> Result<Caller, SyncError> {
@@ -251,15 +262,17 @@ impl SyncService {
         let hello = request.sealed.hello.clone();
         let known = {
             let (epoch, ask) = (hello.epoch, hello.ask.clone());
+            let (user, device) = (caller.user, hello.device);
             self.store
                 .read(move |tx| {
                     let outbox = tx.outbox(epoch)?;
                     let mut news = Vec::new();
-                    for n in &ask {
-                        if let Some(op) = tx.op(epoch, *n)?
-                            && let Ok(outcome) = cbor::read::<Outcome>(&op.outcome)
-                        {
-                            news.push(outcome);
+                    // Epochs of colleagues are no secret; what became of their ops is none of the caller's business.
+                    if outbox.as_ref().is_some_and(|outbox| outbox.user == user && outbox.device == device) {
+                        for n in &ask {
+                            if let Some(op) = tx.op(epoch, *n)? {
+                                news.extend(outcome_now(tx, &op)?);
+                            }
                         }
                     }
                     Ok((outbox, news))
@@ -270,12 +283,14 @@ impl SyncService {
         if request.ops.is_empty() {
             let mut pushed = Pushed { outcomes: news.clone(), ..Pushed::default() };
             match outbox {
+                Some(outbox) if outbox.user != caller.user || outbox.device != hello.device => {
+                    pushed.problems.push(problem("epoch_taken", 0, None));
+                    return Ok(pushed);
+                }
                 Some(outbox) => {
                     pushed.last_n = outbox.last_n;
                     pushed.durable_upto = outbox.durable_upto;
-                    if outbox.user != caller.user || outbox.device != hello.device {
-                        pushed.problems.push(problem("epoch_taken", 0, None));
-                    } else if forked(&outbox, &hello) {
+                    if forked(&outbox, &hello) {
                         let (store, hello) = (self.store.clone(), hello.clone());
                         pushed.fork = Some(store.read(move |tx| fork_answer(tx, &outbox, &hello)).await?);
                     }
@@ -306,16 +321,12 @@ impl SyncService {
         self: &Arc<Self>,
         hello: &Hello,
         caller: &Caller,
+        remembered: Option<Cursors>,
         pushed: Pushed,
         mut problems: Vec<Problem>,
         now: ServerMs,
     ) -> Result<Vec<u8>, SyncError> {
         problems.extend(pushed.problems);
-        let remembered = match (&hello.cursors, hello.cursors_short) {
-            (Some(cursors), _) => Some(cursors.clone()),
-            (None, None) => Some(Cursors::default()),
-            (None, Some(short)) => self.recall(hello.device, short),
-        };
         let wants_rows = pushed.fork.is_none() && !caller.is_revoked;
         let mut flags = 0;
         if caller.is_revoked {
@@ -788,7 +799,7 @@ impl Push {
                 // Sent again: the same op gets the same outcome; another op under the same number is a fork.
                 let known = work.tx().op(taking.outbox.epoch, n)?;
                 match known.filter(|known| known.chain == chain) {
-                    Some(known) => taking.pushed.outcomes.extend(cbor::read::<Outcome>(&known.outcome).ok()),
+                    Some(known) => taking.pushed.outcomes.extend(outcome_now(work.tx(), &known)?),
                     None => {
                         taking.pushed.fork = Some(fork_answer(work.tx(), &taking.outbox, &self.hello)?);
                         return Ok(false);
@@ -814,16 +825,17 @@ impl Push {
         let uid = op.as_ref().map(Op::uid);
         let epoch = taking.outbox.epoch;
         let mut body = None;
-        let earlier = match uid {
-            Some(uid) => taking.pushed_uid(work, uid)?,
+        let home = match uid {
+            Some(uid) => home_of(work.tx(), uid)?,
             None => None,
         };
-        let outcome = match earlier {
-            // The same intent under another identity: a restored phone, a new enrolment. It had its effect.
-            Some(outcome) => Outcome { n, ..outcome },
-            None => {
-                let decision = if self.is_revoked {
-                    late_queue()
+        let outcome = match &home {
+            // The same intent under another identity: a restored phone, a new enrolment. It had its effect, or was
+            // refused; only what waits is looked at again.
+            Some((_, outcome)) if outcome.verdict != Verdict::Deferred => Outcome { n, ..outcome.clone() },
+            _ => {
+                let mut decision = if self.is_revoked {
+                    deferred(Code::DeviceRevoked)
                 } else {
                     let context = Context {
                         principal: &taking.principal,
@@ -836,7 +848,20 @@ impl Push {
                     };
                     decide_bytes(work, &context, bytes)?
                 };
+                // What follows an op that waits must wait with it.
+                if decision.code == Some(Code::NotFound)
+                    && let Some(visit) = op.as_ref().and_then(target_visit)
+                    && waits(work.tx(), epoch, visit)?
+                {
+                    decision = deferred(Code::NeedsServerUpdate);
+                }
                 let outcome = decision.outcome(n);
+                if let Some((waiting, _)) = &home
+                    && decision.verdict != Verdict::Deferred
+                {
+                    let known = Outcome { n: waiting.n, ..outcome.clone() };
+                    work.tx().put_op(&LoggedOp { outcome: known.cbor(), body: None, ..waiting.clone() })?;
+                }
                 if matches!(decision.verdict, Verdict::Deferred | Verdict::Rejected) {
                     body = Some(bytes.to_vec());
                 }
@@ -900,11 +925,11 @@ pub fn verdict_text(decision: &Decision) -> &'static str {
     }
 }
 
-/// What comes from a revoked device is kept for the officer to look at; it has no effect by itself.
-fn late_queue() -> Decision {
+/// An op that is kept without effect: from a revoked device, or behind another that waits.
+fn deferred(code: Code) -> Decision {
     Decision {
         verdict: Verdict::Deferred,
-        code: Some(Code::DeviceRevoked),
+        code: Some(code),
         field: None,
         rule: None,
         ver: None,
@@ -914,7 +939,7 @@ fn late_queue() -> Decision {
 }
 
 /// Earlier lives of an outbox: each parent up to where it was left, and its parents in turn.
-fn lineage_of(tx: &mut dyn Tx, outbox: &Outbox) -> Result<Lineage, StorageError> {
+pub(crate) fn lineage_of(tx: &mut dyn Tx, outbox: &Outbox) -> Result<Lineage, StorageError> {
     const GENERATIONS_MAX: usize = 64;
     let mut lineage = Vec::new();
     let mut next = outbox.parent;
@@ -935,11 +960,52 @@ struct Taking {
     pushed: Pushed,
 }
 
-impl Taking {
-    /// The outcome that an op had under whatever identity it came first.
-    fn pushed_uid(&self, work: &mut Work<'_>, uid: OpUid) -> Result<Option<Outcome>, StorageError> {
-        let Some((epoch, n)) = work.tx().op_by_uid(uid)? else { return Ok(None) };
-        let known = work.tx().op(epoch, n)?;
-        Ok(known.and_then(|known| cbor::read::<Outcome>(&known.outcome).ok()))
+/// Where an op was decided first, with its outcome.
+fn home_of(tx: &mut dyn Tx, uid: OpUid) -> Result<Option<(LoggedOp, Outcome)>, StorageError> {
+    let Some((epoch, n)) = tx.op_by_uid(uid)? else { return Ok(None) };
+    let Some(op) = tx.op(epoch, n)? else { return Ok(None) };
+    Ok(cbor::read::<Outcome>(&op.outcome).ok().map(|outcome| (op, outcome)))
+}
+
+/// The outcome of an op as it stands now: one that waits follows whatever became of the same intent elsewhere.
+fn outcome_now(tx: &mut dyn Tx, op: &LoggedOp) -> Result<Option<Outcome>, StorageError> {
+    let Ok(outcome) = cbor::read::<Outcome>(&op.outcome) else { return Ok(None) };
+    if outcome.verdict == Verdict::Deferred
+        && let Some(uid) = op.body.as_ref().and_then(|body| Op::read(body).ok()).map(|op| op.uid())
+        && let Some((_, settled)) = home_of(tx, uid)?
+    {
+        return Ok(Some(Outcome { n: op.n, ..settled }));
+    }
+    Ok(Some(outcome))
+}
+
+/// The visit that an op is about, if it is about one that exists already.
+fn target_visit(op: &Op) -> Option<uuid::Uuid> {
+    match Intent::of(op)?.ok()? {
+        Intent::VisitSubmit(body) => Some(body.visit.0),
+        Intent::VisitCorrect(body) => Some(body.visit.0),
+        Intent::VisitVoid(body) => Some(body.visit.0),
+        _ => None,
+    }
+}
+
+/// Whether an op of this outbox that waits would make a row of that id.
+fn waits(tx: &mut dyn Tx, epoch: Epoch, row: uuid::Uuid) -> Result<bool, StorageError> {
+    const PAGE: usize = 100;
+    let mut after = (epoch, 0);
+    loop {
+        let page = tx.kept_ops(Some(after), PAGE)?;
+        for op in page.iter().filter(|op| op.epoch == epoch) {
+            let is_waiting =
+                cbor::read::<Outcome>(&op.outcome).is_ok_and(|outcome| outcome.verdict == Verdict::Deferred);
+            let made = op.body.as_ref().and_then(|body| Op::read(body).ok()).map(|op| op.row_id());
+            if is_waiting && made == Some(row) {
+                return Ok(true);
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE && last.epoch == epoch => after = (last.epoch, last.n),
+            _ => return Ok(false),
+        }
     }
 }

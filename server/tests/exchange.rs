@@ -710,6 +710,92 @@ fn a_restored_store_is_noticed_even_when_the_same_request_fills_the_gap_again() 
 }
 
 #[test]
+fn ops_are_not_taken_while_the_cursors_are_unknown() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        world.sync(&mut phone, 0);
+        phone.record(VILLAGE_A, HOUSE_A);
+        // The server has forgotten the cursors, as after a restart: a restore could hide behind these ops.
+        let hello = Hello { cursors: None, cursors_short: Some([9; 8]), ..phone.hello() };
+        let answer = world.send(&phone.frames(&hello, &[phone.ops_frame(1)])).unwrap();
+        let header = answer.header.unwrap();
+        assert_ne!(header.flags & header_flag::NEED_CURSORS, 0);
+        assert!(answer.outcomes.is_empty() && header.last_n == 0);
+        let answer = world.sync(&mut phone, 1);
+        assert_eq!(verdicts(&answer), [(1, Verdict::Applied)]);
+    }
+}
+
+#[test]
+fn nobody_learns_what_became_of_a_colleague_s_ops() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_B, HOUSE_B);
+        world.sync(&mut phone, 1);
+        let other = world.phone(OTHER, 2);
+        let hello = Hello { epoch: phone.epoch, ask: vec![1], ..other.hello() };
+        let answer = world.send(&other.frames(&hello, &[])).unwrap();
+        assert_eq!(answer.problems[0].code, "epoch_taken");
+        assert!(answer.outcomes.is_empty());
+        assert_eq!(answer.header.unwrap().last_n, 0);
+        // Its owner may ask.
+        let hello = Hello { ask: vec![1], ..phone.hello() };
+        let answer = world.send(&phone.frames(&hello, &[])).unwrap();
+        assert_eq!(answer.outcomes[0].code.as_deref(), Some("not_found"));
+    }
+}
+
+#[test]
+fn what_waited_on_a_revoked_phone_is_decided_when_its_owner_brings_it_with_another() {
+    for world in worlds() {
+        let mut lost = world.phone(MEMBER, 1);
+        let visit = lost.record(VILLAGE_A, HOUSE_A).row_id();
+        let device = lost.device;
+        let revoke = |at| {
+            world
+                .store
+                .write_blocking(move |tx| {
+                    let found = tx.device(device)?.unwrap();
+                    tx.put_device(&Device { revoked: at, ..found })
+                })
+                .unwrap();
+        };
+        revoke(Some(ServerMs(NOW)));
+        world.send(&lost.request(1)).unwrap();
+        assert_eq!(world.status(visit), None);
+
+        let mut found = world.phone(MEMBER, 2);
+        found.ops = lost.ops.clone();
+        let answer = world.sync(&mut found, 1);
+        assert_eq!(verdicts(&answer), [(1, Verdict::Applied)]);
+        assert_eq!(answer.visits(), 1);
+        assert_eq!(world.status(visit), Some(VisitStatus::Submitted));
+        // Under its first identity it has the same outcome now, and no longer waits anywhere.
+        let first = world.store.read_blocking(|tx| tx.op(Epoch(1), 1)).unwrap().unwrap();
+        assert_eq!(cbor::read::<Outcome>(&first.outcome).unwrap().verdict, Verdict::Applied);
+        assert!(world.store.read_blocking(|tx| tx.kept_ops(None, 10)).unwrap().is_empty());
+        world.is_sound();
+    }
+}
+
+#[test]
+fn what_follows_an_op_that_waits_waits_with_it() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        let mut newer = content(VILLAGE_A, HOUSE_A);
+        newer.activities[0].kind = "x_of_next_year".into();
+        let record = RecordVisit { content: Raw(newer.cbor()), submit: false, plan: None, ext: Ext::default() };
+        let visit = VisitId(phone.add(Intent::VisitRecord(record)).row_id());
+        phone.add(Intent::VisitSubmit(VisitRef { visit, ext: Ext::default() }));
+        let unknown = VisitId(uuid(99));
+        phone.add(Intent::VisitSubmit(VisitRef { visit: unknown, ext: Ext::default() }));
+        let answer = world.sync(&mut phone, 1);
+        use Verdict::*;
+        assert_eq!(verdicts(&answer), [(1, Deferred), (2, Deferred), (3, Rejected)]);
+    }
+}
+
+#[test]
 fn a_long_history_comes_in_frames_that_can_be_cut() {
     for world in worlds() {
         let mut phone = world.phone(MEMBER, 1);

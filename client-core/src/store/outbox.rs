@@ -388,6 +388,14 @@ impl Db<'_> {
         Ok(changed as u64)
     }
 
+    /// Whether an op is among those that the next request offers.
+    pub(crate) fn will_be_sent(&mut self, epoch: Epoch, n: u64) -> Result<bool> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM op WHERE epoch = :epoch AND n = :n AND verdict IS NULL)")?
+            .query_row(params![epoch.0 as i64, n as i64], |row| row.get(0))?)
+    }
+
     /// Whether ops of an earlier life are not durable yet.
     pub(crate) fn has_old_undurable(&mut self, epoch: Epoch) -> Result<bool> {
         Ok(self

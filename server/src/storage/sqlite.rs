@@ -235,7 +235,10 @@ impl Storage for SqliteStorage {
         drop(free);
         let result = (|| {
             connection.execute_batch("BEGIN")?;
-            let result = job(&mut SqliteTx { connection: &connection });
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                job(&mut SqliteTx { connection: &connection })
+            }))
+            .unwrap_or_else(|_| Err(StorageError::Failed("a job panicked".into())));
             connection.execute_batch("ROLLBACK")?;
             result
         })();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::access::{Action, INSTALLATION, Role};
 use crate::cbor::{Cbor, Ext, Raw};
-use crate::decide::registers::{check_new_unit, name, one_of};
+use crate::decide::registers::{check_new_unit, level_of, name, one_of};
 use crate::decide::{Change, Context, Decision, Grant, Refusal, State, Stop, User, allowed, store};
 use crate::entity::*;
 use crate::ids::*;
@@ -47,8 +47,12 @@ pub(super) fn create_unit<S: State>(
     if identity.level != "village" && !is_admin {
         return Err(Code::NotAllowed.into());
     }
-    if body.scope != INSTALLATION && store(state.register(RowType::UNIT, body.scope.0))?.is_none() {
+    let above = store(state.register(RowType::UNIT, body.scope.0))?.map(|(_, above)| above);
+    if body.scope != INSTALLATION && above.is_none() {
         return Err(Refusal::at(Code::NotFound, "parent").into());
+    }
+    if !is_admin && above.as_ref().and_then(level_of).as_deref() != Some("commune") {
+        return Err(Refusal::at(Code::BadValue, "parent").into());
     }
     let id = match body.id {
         Some(id) if is_admin => id,

@@ -134,10 +134,12 @@ pub(super) fn resolve<S: State>(
     // A row that went to another scope takes its cases along; still, both places need the right.
     allowed(context.may(op, Action::ResolveCase, row_scope))?;
     registers::check_value(ty, subject.group, &body.value, &row)?;
+    registers::check_settlement(state, context, op, ty, row_scope, &row, (subject.group, &body.value))?;
     let row_ver = row.ver.next(context.server_epoch);
     let before = row.clone();
     let mut next = Register { ver: row_ver, ..row };
     next.groups.insert(subject.group, Group::set(body.value.clone(), context.stamp(row_ver)));
+    registers::forget_without_consent(&mut next);
     if ty == RowType::VISIT_STATE {
         visits::settle(state, context, row_scope, &before, &mut next)?;
     }

@@ -104,7 +104,7 @@ pub(super) fn set<S: State>(
     check_groups(ty, &body.groups.0, Some(&current), false)?;
     check_references(state, ty, scope, &body.groups.0)?;
     if ty == RowType::UNIT {
-        check_unit_change(context, op, &current, &body.groups.0)?;
+        check_unit_change(state, context, op, &current, &body.groups.0)?;
     }
     let ver = current.ver.next(context.server_epoch);
     let stamp = context.stamp(ver);
@@ -125,6 +125,7 @@ pub(super) fn set<S: State>(
         }
         register.groups.insert(*key, next);
     }
+    forget_without_consent(&mut register);
     let mut changes = vec![Change::PutRegister { scope, register }];
     let case = disputes.finish(&mut changes);
     Ok(Decision::applied(ver, changes).with_case(case))
@@ -386,25 +387,68 @@ fn consented(groups: &BTreeMap<GroupKey, Raw>, current: Option<&Register>, field
     }
 }
 
-/// A unit goes under another only by the hand of somebody who holds both; levels above the village come from the
-/// official lists.
-fn check_unit_change(
+/// Name and phone go with the consent: once it is withdrawn, neither stays in the row.
+pub(super) fn forget_without_consent(register: &mut Register) {
+    if register.ty == RowType::HOUSEHOLD && consented(&BTreeMap::new(), Some(register), "consent").is_err() {
+        register.groups.remove(&household::HEAD);
+        register.groups.remove(&household::PHONE);
+    }
+}
+
+/// Settling a case sets a value like any other op does: it needs the same rights and references.
+pub(super) fn check_settlement<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    ty: RowType,
+    scope: ScopeId,
+    row: &Register,
+    (key, value): (GroupKey, &Raw),
+) -> Result<(), Stop<S::Error>> {
+    let groups = BTreeMap::from([(key, value.clone())]);
+    check_references(state, ty, scope, &groups)?;
+    match ty {
+        RowType::UNIT => {
+            allowed(context.may(op, Action::WriteUnit, scope))?;
+            check_unit_change(state, context, op, row, &groups)
+        }
+        RowType::TEAM => allowed(context.may(op, Action::WriteTeam, scope)).map(drop).map_err(Stop::from),
+        _ => Ok(()),
+    }
+}
+
+/// The level of a unit.
+pub(super) fn level_of(unit: &Register) -> Option<String> {
+    unit.group::<UnitIdentity>(unit::IDENTITY).map(|identity| identity.level)
+}
+
+/// A unit goes under another only by the hand of somebody who holds both, and a village only under a commune; levels
+/// above the village come from the official lists.
+fn check_unit_change<S: State>(
+    state: &mut S,
     context: &Context<'_>,
     op: &Op,
     current: &Register,
     groups: &BTreeMap<GroupKey, Raw>,
-) -> Result<(), Refusal> {
+) -> Result<(), Stop<S::Error>> {
     if let Some(raw) = groups.get(&unit::PARENT) {
         let parent = read::<UnitParent>(raw, "parent")?.parent;
         let access = context.may(op, Action::WriteUnit, parent.into());
         access.role().ok_or_else(|| Refusal::at(Code::NotFound, "parent"))?;
+        let is_admin = context.may(op, Action::GrantOfficeRole, parent.into()).role().is_some();
+        let above = store(state.register(RowType::UNIT, parent.0))?.map(|(_, above)| above);
+        let fits = level_of(current).as_deref() == Some("village")
+            && above.as_ref().and_then(level_of).as_deref() == Some("commune");
+        if parent.0 == current.id || (!is_admin && !fits) {
+            return Err(Refusal::at(Code::BadValue, "parent").into());
+        }
     }
     if let Some(raw) = groups.get(&unit::IDENTITY) {
         let is_admin = context.may(op, Action::GrantOfficeRole, UnitId(current.id).into()).role().is_some();
         let level = read::<UnitIdentity>(raw, "identity")?.level;
         let before = current.group::<UnitIdentity>(unit::IDENTITY).map(|identity| identity.level);
         if !is_admin && (level != "village" || before.as_deref() != Some("village")) {
-            return Err(Refusal::at(Code::NotAllowed, "identity"));
+            return Err(Refusal::at(Code::NotAllowed, "identity").into());
         }
     }
     Ok(())

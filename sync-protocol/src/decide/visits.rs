@@ -491,7 +491,8 @@ fn reviewable<S: State>(
     }
     let content = visit.content(state)?;
     let reviewer = context.principal.user;
-    if visit.recorded.author == reviewer || content.members.contains(&reviewer) {
+    let corrector = store(state.event(visit.pointer.event))?.map(|(_, event)| event.author);
+    if visit.recorded.author == reviewer || corrector == Some(reviewer) || content.members.contains(&reviewer) {
         return Err(Code::OwnVisit.into());
     }
     Ok(())
