@@ -16,6 +16,7 @@ use sync_protocol::access::Role;
 use sync_protocol::cbor::{Cbor, Ext, Raw};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
+use sync_protocol::row::RowType;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -91,8 +92,14 @@ fn play(steps: &[Step]) -> Result<(), TestCaseError> {
                 let Phone { store, random, .. } = &mut phones[phone];
                 let class = ["normal", "poor", "near_poor", "policy"][class];
                 let value = Raw(HouseholdClass { class: class.into(), ext: Ext::default() }.cbor());
-                let set =
-                    store.set_household(HouseholdId(id(household)), [(household::CLASS, value)], ClaimedMs(at), random);
+                let seen = store.seen_ver(RowType::HOUSEHOLD, id(household)).unwrap_or_default();
+                let set = store.set_household(
+                    HouseholdId(id(household)),
+                    seen,
+                    [(household::CLASS, value)],
+                    ClaimedMs(at),
+                    random,
+                );
                 prop_assert!(matches!(set, Ok(_) | Err(Error::Refused(_) | Error::NotFound)));
             }
             Step::Submit { phone } => {

@@ -8,6 +8,7 @@ use client_core::store::{HouseholdHit, NewHousehold};
 use support::*;
 use sync_protocol::access::Role;
 use sync_protocol::ids::*;
+use sync_protocol::row::RowType;
 
 fn labels(hits: &[HouseholdHit]) -> Vec<&str> {
     hits.iter().map(|hit| hit.head.as_deref().unwrap_or(&hit.label)).collect()
@@ -62,7 +63,8 @@ fn a_change_is_found_under_its_new_words_only() {
     let (mut server, mut store, mut random) = world();
     let head = HouseholdHead { display_name: "Nguyễn Văn Bắc".into(), ext: Ext::default() };
     let at = ClaimedMs(server.now);
-    store.set_household(HouseholdId(id(11)), [(household::HEAD, Raw(head.cbor()))], at, &mut random).unwrap();
+    let seen = store.seen_ver(RowType::HOUSEHOLD, id(11)).unwrap();
+    store.set_household(HouseholdId(id(11)), seen, [(household::HEAD, Raw(head.cbor()))], at, &mut random).unwrap();
     for _ in 0..2 {
         assert_eq!(store.search_households("van bac", 20).unwrap().len(), 1);
         assert!(store.search_households("van nam", 20).unwrap().is_empty());

@@ -72,7 +72,8 @@ fn a_visit_goes_up_is_returned_corrected_and_approved_and_every_number_agrees() 
     assert_eq!((review.reasons[0].code.as_str(), review.reasons[0].activity), ("wrong_answer", Some(0)));
 
     let at = now(&server);
-    store.correct_visit(visit, &content(Some(11), "already"), true, at, &mut random).unwrap();
+    let seen = store.visit_base_ver(visit).unwrap();
+    store.correct_visit(visit, seen, &content(Some(11), "already"), true, at, &mut random).unwrap();
     assert!(store.returned().unwrap().is_empty());
     let counts = store.counts(month).unwrap();
     assert_eq!((counts.achieved.recorded, counts.achieved.confirmed), (0, 1));
@@ -189,14 +190,16 @@ fn an_edit_is_shown_from_the_moment_it_is_saved_until_the_server_shows_it() {
     let (mut server, mut store, mut random) = world();
     server.frame_rows = 1;
     let at = now(&server);
-    store.set_household(HouseholdId(id(12)), class_group("near_poor"), at, &mut random).unwrap();
+    let seen = store.seen_ver(RowType::HOUSEHOLD, id(12)).unwrap();
+    store.set_household(HouseholdId(id(12)), seen, class_group("near_poor"), at, &mut random).unwrap();
     assert_eq!(class(&mut store, 12).as_deref(), Some("near_poor"));
     // The outcome arrives, the row does not: the answer is cut after the outcomes.
     for cut in (20..400).step_by(3) {
         let (mut server, mut store, mut random) = world();
         server.frame_rows = 1;
         let at = now(&server);
-        store.set_household(HouseholdId(id(12)), class_group("near_poor"), at, &mut random).unwrap();
+        let seen = store.seen_ver(RowType::HOUSEHOLD, id(12)).unwrap();
+        store.set_household(HouseholdId(id(12)), seen, class_group("near_poor"), at, &mut random).unwrap();
         let mut link = Link::to(&mut server);
         link.cut = Some((1, cut));
         sync_over(&mut store, &mut random, &mut link);
@@ -208,14 +211,33 @@ fn an_edit_is_shown_from_the_moment_it_is_saved_until_the_server_shows_it() {
 }
 
 #[test]
+fn what_came_in_while_a_person_was_looking_is_not_overwritten() {
+    let (mut server, mut store, mut random) = world();
+    server.set_class(village_a(), id(12), "poor", 77);
+    sync(&mut store, &mut random, &mut server);
+    let seen = store.seen_ver(RowType::HOUSEHOLD, id(12)).unwrap();
+    // The form is open; a colleague's answer arrives behind it.
+    server.set_class(village_a(), id(12), "policy", 78);
+    sync(&mut store, &mut random, &mut server);
+    let at = now(&server);
+    store.set_household(HouseholdId(id(12)), seen, class_group("near_poor"), at, &mut random).unwrap();
+    sync(&mut store, &mut random, &mut server);
+    let cases = store.cases(true).unwrap();
+    assert_eq!(cases.len(), 1, "the colleague's answer is kept beside the new one");
+    assert_eq!(cases[0].sides.len(), 2);
+}
+
+#[test]
 fn two_people_who_disagree_unseen_make_a_case_with_both_answers() {
     let (mut server, mut store, mut random) = world();
     server.set_class(village_a(), id(12), "poor", 77);
     sync(&mut store, &mut random, &mut server);
     let at = now(&server);
     server.set_class(village_a(), id(12), "policy", 78);
-    store.set_household(HouseholdId(id(12)), class_group("near_poor"), at, &mut random).unwrap();
-    store.set_household(HouseholdId(id(12)), class_group("normal"), at, &mut random).unwrap();
+    let seen = store.seen_ver(RowType::HOUSEHOLD, id(12)).unwrap();
+    store.set_household(HouseholdId(id(12)), seen, class_group("near_poor"), at, &mut random).unwrap();
+    let seen = store.seen_ver(RowType::HOUSEHOLD, id(12)).unwrap();
+    store.set_household(HouseholdId(id(12)), seen, class_group("normal"), at, &mut random).unwrap();
     let summary = sync(&mut store, &mut random, &mut server);
     assert!(summary.with_case >= 1, "{summary:?}");
     assert_in_sync(&mut store, &server, user(1));
@@ -442,7 +464,8 @@ fn a_restored_server_gets_back_what_it_lost_and_rows_never_mix() {
     let backup = server.clone();
     let at = now(&server);
     store.record_visit(entry(Some(11), "done", true), at, &mut random).unwrap();
-    store.set_household(HouseholdId(id(12)), class_group("near_poor"), at, &mut random).unwrap();
+    let seen = store.seen_ver(RowType::HOUSEHOLD, id(12)).unwrap();
+    store.set_household(HouseholdId(id(12)), seen, class_group("near_poor"), at, &mut random).unwrap();
     server.set_class(village_a(), id(13), "poor", 77);
     sync(&mut store, &mut random, &mut server);
     assert_in_sync(&mut store, &server, user(1));

@@ -61,6 +61,20 @@ fn the_sample_commune_comes_in_through_the_door_like_everybody_s_work() {
     let officer = seeded.accounts.iter().find(|account| account.role == Role::CommuneOfficer).unwrap();
     let scopes: Vec<ScopeId> = holdings(officer.user).holdings.iter().map(|holding| holding.scope).collect();
     assert!(seeded.villages.iter().all(|village| scopes.contains(&ScopeId::from(*village))));
+    // Who may bring a phone in for whom: never for somebody who holds more than one could give.
+    let leader_of = |place: &str| {
+        let found = seeded.accounts.iter().find(|account| account.role == Role::TeamLeader && account.place == place);
+        found.unwrap().user
+    };
+    let member = seeded.accounts.iter().find(|account| account.role == Role::Member && account.place != "Xã Gia Hội");
+    let member = member.unwrap();
+    let code = |by, user| block(instance.accounts.give_code(by, user)).is_ok();
+    assert!(code(leader_of(&member.place), member.user) && code(officer.user, member.user));
+    assert!(code(officer.user, leader_of(&member.place)));
+    assert!(!code(leader_of("Xã Gia Hội"), officer.user), "a team leader of the commune does not become the officer");
+    assert!(!code(member.user, leader_of(&member.place)));
+    let secret = server::auth::password::Secret::new("mot-mat-khau-rat-dai-26");
+    assert!(block(instance.accounts.set_password(officer.user, seeded.accounts[0].user, secret)).is_err());
     instance.store.write_blocking(rebuild_projections).unwrap();
     assert!(holdings(officer.user).holdings.len() >= 16, "the tree of units was computed again");
     // A second sample would mix two worlds.

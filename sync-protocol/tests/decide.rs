@@ -1208,3 +1208,61 @@ proptest! {
         prop_assert_eq!(play(&[]), play(&clocks));
     }
 }
+
+#[test]
+fn whoever_wrote_the_correction_that_holds_does_not_approve_it() {
+    let mut world = World::new();
+    let mut both = world.officer.clone();
+    both.principal.holdings.push(Holding { scope: ScopeId(id(VILLAGE)), role: Role::Member, ended: None });
+    let visit = world.visit(false);
+    let base = world.visit_state(visit).ver;
+    let content = world.content();
+    world.applied(&mut both, World::correct(visit, base, &content, true));
+    let hash = world.hash(visit);
+    refused(&world.send(&mut both, World::approve(visit, hash)), Code::OwnVisit);
+    let mut other = Person { epoch: Epoch(77), ..Person::new(0xb0, Role::CommuneOfficer, &[COMMUNE, VILLAGE]) };
+    world.applied(&mut other, World::approve(visit, hash));
+}
+
+#[test]
+fn an_officer_hangs_a_village_under_a_commune_of_theirs_and_nowhere_else() {
+    let mut world = World::new();
+    let mut officer = world.officer.clone();
+    let under = |unit: u8, parent: u8| {
+        let parent = UnitParent { parent: UnitId(id(parent)), from: Day(20_270), ext: ext() };
+        Intent::UnitSet(set(id(unit), Ver(u64::MAX), [(unit::PARENT, Raw(parent.cbor()))]))
+    };
+    for (unit, parent) in [(VILLAGE, VILLAGE), (VILLAGE, OTHER_VILLAGE), (COMMUNE, VILLAGE)] {
+        refused_at(&world.send(&mut officer, under(unit, parent)), Code::BadValue, "parent");
+    }
+    world.applied(&mut officer, under(VILLAGE, COMMUNE));
+    // A village below a village is no village either.
+    let body = create(VILLAGE, unit_groups("village", "Mới", id(VILLAGE)).0);
+    refused_at(&world.send(&mut officer, Intent::UnitCreate(body)), Code::BadValue, "parent");
+}
+
+#[test]
+fn name_and_phone_go_with_the_consent() {
+    let mut world = World::new();
+    let mut member = world.member.clone();
+    let household = world.household;
+    let head = HouseholdHead { display_name: "Lò Văn Mẫu".into(), ext: ext() };
+    let agreed = Consent {
+        purposes: vec!["visit_log".into()],
+        notice_version: "2026.1".into(),
+        language: "vi".into(),
+        method: "spoken_witnessed".into(),
+        given: Day(20_400),
+        withdrawn: None,
+        ext: ext(),
+    };
+    let consent = |consent: &Consent| (household::CONSENT, Raw(consent.cbor()));
+    let groups = [consent(&agreed), (household::HEAD, Raw(head.cbor()))];
+    world.applied(&mut member, Intent::HouseholdSet(set(household.0, Ver(u64::MAX), groups)));
+    assert!(world.household().groups.contains_key(&household::HEAD));
+    let withdrawn = Consent { withdrawn: Some(Day(20_410)), ..agreed };
+    let groups = [consent(&withdrawn)];
+    world.applied(&mut member, Intent::HouseholdSet(set(household.0, Ver(u64::MAX), groups)));
+    assert!(!world.household().groups.contains_key(&household::HEAD));
+    assert!(world.household().groups.contains_key(&household::LABEL));
+}

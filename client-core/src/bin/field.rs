@@ -770,7 +770,8 @@ impl Field {
                 if groups.is_empty() {
                     return usage("Không có gì để đổi.", "Nothing to change.");
                 }
-                let saved = self.store.set_household(HouseholdId(id), groups, now, &mut self.random)?;
+                let seen = self.store.seen_ver(RowType::HOUSEHOLD, id)?;
+                let saved = self.store.set_household(HouseholdId(id), seen, groups, now, &mut self.random)?;
                 self.saved(&saved)
             }
             Households::Move { id, to } => {
@@ -865,7 +866,8 @@ impl Field {
                 let json = read_json(&file)?;
                 let content = self.content(&json, Some(&page))?;
                 let submit = submit || json.get("submit").and_then(Json::as_bool).unwrap_or(false);
-                let saved = self.store.correct_visit(visit, &content, submit, now, &mut self.random)?;
+                let seen = self.store.visit_base_ver(visit)?;
+                let saved = self.store.correct_visit(visit, seen, &content, submit, now, &mut self.random)?;
                 self.saved(&saved)
             }
             Visits::Void { id, code, text } => {
@@ -1163,7 +1165,8 @@ impl Field {
                     return usage("Không có bản đó.", "There is no such side.");
                 };
                 let now = self.now();
-                let saved = self.store.resolve_case(CaseId(id), chosen.value.clone(), now, &mut self.random)?;
+                let seen = self.store.seen_ver(RowType::CASE, id)?;
+                let saved = self.store.resolve_case(CaseId(id), seen, chosen.value.clone(), now, &mut self.random)?;
                 self.saved(&saved)
             }
         }

@@ -82,13 +82,14 @@ impl Store {
             for (part, columns, table) in PARTS {
                 let places: Vec<String> = (1..=columns.split(", ").count()).map(|at| format!("?{at}")).collect();
                 let insert = format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({})", places.join(", "));
-                // Row by row, so that one unreadable page costs what lies on it and no more.
-                let read = copy(&old, &format!("SELECT {columns} FROM {table}"), &mut |values| {
+                // Row by row, and behind an unreadable page from the other end: a page costs what lies on it and no more.
+                let mut put = |values: Values| {
                     db.conn.prepare_cached(&insert)?.execute(rusqlite::params_from_iter(values))?;
                     Ok(())
-                });
-                if read.is_err() {
+                };
+                if copy(&old, &format!("SELECT {columns} FROM {table} ORDER BY 1"), &mut put).is_err() {
                     rescue.unreadable.push(part);
+                    drop(copy(&old, &format!("SELECT {columns} FROM {table} ORDER BY 1 DESC"), &mut put));
                 }
             }
             // The rows are gone: everything is asked for again.

@@ -331,16 +331,19 @@ impl Store {
     }
 
     /// Corrects a visit: the whole content, as it should have been.
+    ///
+    /// `seen` is [`Store::visit_base_ver`] as of when the person opened the visit: what came in since then was not seen,
+    /// and must become a case rather than be overwritten (P11).
     pub fn correct_visit(
         &mut self,
         visit: VisitId,
+        seen: Ver,
         content: &VisitContent,
         submit: bool,
         now: ClaimedMs,
         random: &mut dyn Random,
     ) -> Result<Saved> {
-        let base_ver = self.visit_base_ver(visit)?;
-        let body = CorrectVisit { visit, base_ver, content: Raw(content.cbor()), submit, ext: no_ext() };
+        let body = CorrectVisit { visit, base_ver: seen, content: Raw(content.cbor()), submit, ext: no_ext() };
         self.save(Intent::VisitCorrect(body), now, random)
     }
 
@@ -371,16 +374,22 @@ impl Store {
     }
 
     /// Sets field groups of a household.
+    ///
+    /// `seen` is [`Store::seen_ver`] as of when the person opened the household (P11).
     pub fn set_household(
         &mut self,
         household: HouseholdId,
+        seen: Ver,
         groups: impl IntoIterator<Item = (GroupKey, Raw)>,
         now: ClaimedMs,
         random: &mut dyn Random,
     ) -> Result<Saved> {
-        let base_ver = self.seen_ver(RowType::HOUSEHOLD, household.0)?;
         let groups = ByKey(groups.into_iter().collect());
-        self.save(Intent::HouseholdSet(SetGroups { id: household.0, base_ver, groups, ext: no_ext() }), now, random)
+        self.save(
+            Intent::HouseholdSet(SetGroups { id: household.0, base_ver: seen, groups, ext: no_ext() }),
+            now,
+            random,
+        )
     }
 
     /// Plans a visit. Its id is in the answer's `row`.
@@ -409,9 +418,17 @@ impl Store {
     }
 
     /// Settles a case with one of its sides or, where an answer can be typed, a third value.
-    pub fn resolve_case(&mut self, case: CaseId, value: Raw, now: ClaimedMs, random: &mut dyn Random) -> Result<Saved> {
-        let base_ver = self.seen_ver(RowType::CASE, case.0)?;
-        self.save(Intent::CaseResolve(ResolveCase { case, base_ver, value, ext: no_ext() }), now, random)
+    ///
+    /// `seen` is [`Store::seen_ver`] as of when the person read the sides: whoever settles must have seen them all (C8).
+    pub fn resolve_case(
+        &mut self,
+        case: CaseId,
+        seen: Ver,
+        value: Raw,
+        now: ClaimedMs,
+        random: &mut dyn Random,
+    ) -> Result<Saved> {
+        self.save(Intent::CaseResolve(ResolveCase { case, base_ver: seen, value, ext: no_ext() }), now, random)
     }
 
     /// The version of a row that this phone's user is looking at: the server's, never a predicted one, because a

@@ -17,6 +17,7 @@ use sync_protocol::cbor::{Cbor, Ext, Raw};
 use sync_protocol::decide::reporting_month;
 use sync_protocol::entity::{Activity, HouseholdPeople, VisitContent, household};
 use sync_protocol::ids::*;
+use sync_protocol::row::RowType;
 use tests::{Death, Desk, DyingServer, Fallible, Phone, Program, ServerProcess, now, text};
 
 /// The story of one visit, and of everything that goes wrong around it.
@@ -201,14 +202,16 @@ fn tell(arguments: &Arguments) -> Fallible<()> {
     ));
     let mut corrected = an.store.visit(first).map_err(words)?.content;
     corrected.activities[0] = activity("done", "documents_added")?;
-    an.store.correct_visit(first, &corrected, true, an.clock(), &mut an.random).map_err(words)?;
+    let seen = an.store.visit_base_ver(first).map_err(words)?;
+    an.store.correct_visit(first, seen, &corrected, true, an.clock(), &mut an.random).map_err(words)?;
     must(an.store.returned().map_err(words)?.is_empty(), "corrected offline: nothing returned is left on her list")?;
 
     chapter("6. Two phones say different things about one household, unseen");
     for (phone, adults) in [(&mut an, 3), (&mut binh, 5)] {
         let people = HouseholdPeople { adults_15_plus: adults, ext: Ext::default() };
         let groups = [(household::PEOPLE, Raw(people.cbor()))];
-        phone.store.set_household(houses[0].id, groups, phone.clock(), &mut phone.random).map_err(words)?;
+        let seen = phone.store.seen_ver(RowType::HOUSEHOLD, houses[0].id.0).map_err(words)?;
+        phone.store.set_household(houses[0].id, seen, groups, phone.clock(), &mut phone.random).map_err(words)?;
     }
     an.sync(&server.url())?;
     let copies = arguments.dir.join("old-copy");
