@@ -525,6 +525,36 @@ fn a_copy_that_differs_is_found_and_healed_with_the_outbox_untouched() {
 }
 
 #[test]
+fn a_refused_op_that_was_dealt_with_does_not_block_what_a_restored_server_has_lost() {
+    let (mut server, mut store, mut random) = world();
+    sync(&mut store, &mut random, &mut server);
+    let backup = server.clone();
+    let at = now(&server);
+    let saved = store.record_visit(entry(Some(11), "done", true), at, &mut random).unwrap();
+    let place = (RowType::TEAM, team().0);
+    let control = |(id, _): &(&BucketId, &mut _)| id.class == Class::Control && id.scope == village_a().into();
+    let bucket = server.buckets.iter_mut().find(control).unwrap().1;
+    let at_seq = bucket.places.remove(&place).unwrap();
+    bucket.rows.remove(&at_seq);
+    bucket.head += 1;
+    bucket.gen_ += 1;
+    assert_eq!(sync(&mut store, &mut random, &mut server).rejected, 1);
+    store.dismiss(saved.uid).unwrap();
+    let seen = store.seen_ver(RowType::HOUSEHOLD, id(12)).unwrap();
+    store.set_household(HouseholdId(id(12)), seen, class_group("near_poor"), at, &mut random).unwrap();
+    sync(&mut store, &mut random, &mut server);
+
+    // The server wants the refused op again, which nobody offers any more.
+    server.restore(&backup);
+    let summary = sync(&mut store, &mut random, &mut server);
+    assert!(summary.server_restored);
+    sync(&mut store, &mut random, &mut server);
+    assert!(store.not_yet_synced().unwrap().is_empty(), "what came after the refused op has arrived");
+    assert_eq!(class(&mut store, 12).as_deref(), Some("near_poor"));
+    assert_in_sync(&mut store, &server, user(1));
+}
+
+#[test]
 fn a_refused_op_stays_in_sight_until_somebody_has_dealt_with_it() {
     let (mut server, mut store, mut random) = world();
     let at = now(&server);

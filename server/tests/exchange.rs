@@ -21,7 +21,7 @@ use sync_protocol::entity::*;
 use sync_protocol::ids::*;
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Outcome, Verdict};
-use sync_protocol::row::{BucketId, Register, Row, RowType, Stamp, Ver, read_row};
+use sync_protocol::row::{BucketId, ByKey, Register, Row, RowType, Stamp, Ver, read_row};
 use sync_protocol::value::Value;
 use sync_protocol::wire::*;
 use sync_protocol::workflow::VisitStatus;
@@ -792,6 +792,49 @@ fn what_follows_an_op_that_waits_waits_with_it() {
         let answer = world.sync(&mut phone, 1);
         use Verdict::*;
         assert_eq!(verdicts(&answer), [(1, Deferred), (2, Deferred), (3, Rejected)]);
+    }
+}
+
+#[test]
+fn a_role_that_reads_no_rows_brings_none_to_a_phone() {
+    for world in worlds() {
+        for (n, role) in
+            [Role::ProvinceOfficer, Role::PrivacyOfficer, Role::Auditor, Role::Admin].into_iter().enumerate()
+        {
+            let id = GrantId(uuid(200 + n as u8));
+            let given = Grant { id, role: role.code().into(), ..grant(OTHER, VILLAGE_A) };
+            world
+                .store
+                .write_blocking(move |tx| {
+                    let mut work = Work::new(tx, ServerMs(NOW));
+                    work.apply(vec![Change::PutGrant(given.clone())])?;
+                    work.finish()
+                })
+                .unwrap();
+        }
+        let mut phone = world.phone(OTHER, 2);
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(answer.rows.len(), 3, "the rows of the village that they are a member of, and no others");
+        assert!(phone.cursors.keys().all(|bucket| bucket.scope == ScopeId(uuid(VILLAGE_B))));
+    }
+}
+
+#[test]
+fn a_changed_row_moves_forward_once_and_its_digest_follows() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        world.sync(&mut phone, 0);
+        for n in 1..=3u64 {
+            let label = HouseholdLabel { label: format!("nhà số {n}"), landmark: None, ext: Ext::default() };
+            let groups = ByKey(BTreeMap::from([(household::LABEL, Raw(label.cbor()))]));
+            let set = SetGroups { id: uuid(HOUSE_A), base_ver: Ver(u64::MAX), groups, ext: Ext::default() };
+            phone.add(Intent::HouseholdSet(set));
+            let answer = world.sync(&mut phone, n);
+            assert_eq!(verdicts(&answer), [(n, Verdict::Applied)]);
+            assert_eq!(answer.rows.len(), 1, "only the row that changed comes again");
+            assert_eq!(answer.rows[0].ver(), Ver(Ver::first(1).0 + n));
+            world.is_sound();
+        }
     }
 }
 
