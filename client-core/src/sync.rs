@@ -430,7 +430,7 @@ impl Session {
             },
             FrameKind::Fork => match cbor::read::<Fork>(payload) {
                 Ok(fork) => {
-                    // The longest prefix that is proven equal, never merely "what I had": sync-design §2.3.
+                    // The longest prefix that is proven equal, never merely "what I had": docs/PROTOCOL.md, section 9.
                     let at = db.first_unproven(&fork.chain)?;
                     self.new_epoch(db, random, answer, Some((asked.epoch, at)))?;
                     answer.forked = true;
@@ -608,7 +608,7 @@ impl Session {
                 return Ok(());
             }
         }
-        // It wants what is nowhere any more. Without a new life the outbox would be stuck for ever (sync-design §2.3).
+        // It wants what is nowhere any more. Without a new life the outbox would be stuck for ever (docs/PROTOCOL.md, section 9).
         self.new_epoch(db, random, answer, Some((asked.epoch, expected)))
     }
 

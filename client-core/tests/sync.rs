@@ -184,7 +184,7 @@ fn a_whole_old_answer_that_comes_again_does_not_roll_rows_back() {
     assert_in_sync(&mut store, &server, user(1));
 }
 
-/// sync-design: "echo when cursor ≥ position" and "overlay dropped at ack, before echo" must both fail here.
+/// The design's own first drafts: "echo when cursor ≥ position" and "overlay dropped at ack, before echo" must both fail here.
 #[test]
 fn an_edit_is_shown_from_the_moment_it_is_saved_until_the_server_shows_it() {
     let (mut server, mut store, mut random) = world();

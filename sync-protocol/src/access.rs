@@ -1,7 +1,7 @@
 //! Who may do what where. One function decides; default is no.
 //!
 //! The server builds a `Principal` from its store for every request (roles and scopes are in no token); the phone builds
-//! one from what the control frame told it, for predictions. Source: domain.md §2, security decisions in docs/SECURITY.
+//! one from what the control frame told it, for predictions. Source: docs/DOMAIN.md §2, security decisions in docs/SECURITY.
 
 use crate::ids::{ScopeId, ServerMs, UserId};
 
@@ -67,7 +67,7 @@ impl Role {
 /// The scope of an admin's grant: the installation itself.
 pub const INSTALLATION: ScopeId = ScopeId(uuid::Uuid::nil());
 
-/// How long work done under a grant that has ended since is still taken, in milliseconds: 30 days (sync-design §2.6).
+/// How long work done under a grant that has ended since is still taken, in milliseconds: 30 days (docs/PROTOCOL.md, D8).
 pub const LATE_GRACE_MS: u64 = 30 * 86_400_000;
 
 /// One role in one scope, expanded from a grant.

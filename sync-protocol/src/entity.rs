@@ -103,7 +103,7 @@ pub mod period {
 }
 
 /// Groups that keep their current value in a clash, because a wrong one harms a person. Who decides: the law and the
-/// province; the list is the product's default (sync-design §2.5, §7).
+/// province; the list is the product's default (docs/PROTOCOL.md, C4).
 pub fn is_guarded(ty: RowType, group: GroupKey) -> bool {
     ty == RowType::HOUSEHOLD && matches!(group, household::HEAD | household::CLASS | household::STATUS)
 }
@@ -167,7 +167,7 @@ int_map! {
     pub struct MemberPosition {
         /// `leader`, `deputy`, `member`.
         0 => position: req String,
-        /// `youth`, `women`, `farmers`, … (domain.md §8).
+        /// `youth`, `women`, `farmers`, … (docs/DOMAIN.md §8).
         1 => organisation: req String,
     }
     /// What the village calls a household.

@@ -176,7 +176,7 @@ impl std::fmt::Display for Day {
 pub struct Month(pub u32);
 
 impl Month {
-    /// The last day of a reporting month; days after it belong to the next month (domain.md §11).
+    /// The last day of a reporting month; days after it belong to the next month (docs/DOMAIN.md §11).
     pub const LAST_DAY_DEFAULT: u32 = 14;
 
     /// The reporting month of a day, for months that end on `last_day`; 0 means calendar months.

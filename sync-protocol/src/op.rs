@@ -249,7 +249,7 @@ int_map! {
         2 => display_name: req String,
         /// `leader`, `deputy`, `member`.
         3 => position: req String,
-        /// A code of domain.md §8.
+        /// A code of docs/DOMAIN.md §8.
         4 => organisation: req String,
         /// First day.
         5 => from: req Day,

@@ -1,4 +1,4 @@
-//! Who may move a visit on, and to where. Source: domain.md §6 and the catalogue's `workflows.visit`.
+//! Who may move a visit on, and to where. Source: docs/DOMAIN.md §6 and the catalogue's `workflows.visit`.
 
 use crate::access::Role;
 

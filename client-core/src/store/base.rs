@@ -1,7 +1,7 @@
 //! Base: an exact copy of the server's buckets, row by row, with the cursor and the proof of each.
 //!
 //! A row is kept once per bucket that has it. What is shown is the live row with the highest version; a tombstone that
-//! arrives before its row's new home hides nothing until a response was complete (sync-design §2.4).
+//! arrives before its row's new home hides nothing until a response was complete (docs/PROTOCOL.md, S11).
 
 use rusqlite::{OptionalExtension, params};
 use sync_protocol::cbor::{Cbor, Malformed};

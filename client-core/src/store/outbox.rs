@@ -1,7 +1,7 @@
 //! The outbox: every op that this phone made, in order, from the moment it was saved until the server calls it durable.
 //!
 //! An op's bytes are written once and never changed. Which outbox it lies in, and under which number, may change: a
-//! restored file gets a new epoch (sync-design §2.3). Only what is committed is ever sent.
+//! restored file gets a new epoch (docs/PROTOCOL.md, section 9). Only what is committed is ever sent.
 
 use rusqlite::{OptionalExtension, Row as SqlRow, named_params, params};
 use sync_protocol::cbor::{Bytes, Cbor};
@@ -14,7 +14,7 @@ use super::{Db, Store};
 use crate::error::{Error, Result};
 use crate::{Random, random_u64};
 
-/// How long a decided op is kept when the server never calls it durable, in milliseconds: 30 days (sync-design §2.3).
+/// How long a decided op is kept when the server never calls it durable, in milliseconds: 30 days (docs/PROTOCOL.md, section 9).
 const KEPT_MS: u64 = 30 * 86_400_000;
 
 const CURRENT: &str = "

@@ -20,7 +20,7 @@ const WORDS_MAX: usize = 10;
 /// Fewest digits that are tried as the end of a phone number.
 const PHONE_DIGITS_MIN: usize = 3;
 const CANDIDATES_MAX: usize = 500;
-/// Forms of address that people write before a name (domain.md §4).
+/// Forms of address that people write before a name (docs/DOMAIN.md §4).
 const HONORIFICS: [&str; 11] = ["ong", "ba", "anh", "chi", "co", "chu", "bac", "em", "cu", "thay", "nha"];
 /// From this score on, two households look like the same one.
 const SIMILAR_MIN: u32 = 40;

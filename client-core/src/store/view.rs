@@ -1,7 +1,7 @@
 //! View: the base with the ops that it does not show yet replayed on top, by the same `decide` that the server runs.
 //!
 //! An op stays in the overlay until the base holds the version that its outcome names, or an answer was complete; never
-//! merely until a cursor has passed it (sync-design §2.3).
+//! merely until a cursor has passed it (docs/PROTOCOL.md, section 9).
 
 use std::collections::BTreeSet;
 

@@ -13,7 +13,7 @@ use crate::outcome::Code;
 use crate::phone_number;
 use crate::row::{Group, Register, RowType, Ver};
 
-/// The organisations that a member may come from (domain.md §8). No party office: that is sensitive.
+/// The organisations that a member may come from (docs/DOMAIN.md §8). No party office: that is sensitive.
 const ORGANISATIONS: [&str; 11] = [
     "youth",
     "women",

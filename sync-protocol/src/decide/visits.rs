@@ -24,7 +24,7 @@ const ACTIVITIES_MAX: usize = 50;
 const MEMBERS_MAX: usize = 20;
 /// Most reasons of one return.
 const REASONS_MAX: usize = 30;
-/// A visit that arrives later than this is flagged (domain.md §6).
+/// A visit that arrives later than this is flagged (docs/DOMAIN.md §6).
 const LATE_DAYS: u32 = 7;
 /// A visit older than this is flagged; the phone asks before it is saved (catalogue, `visit_date_window`).
 const OLD_DAYS: u32 = 60;
