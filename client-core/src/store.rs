@@ -6,6 +6,8 @@
 mod base;
 mod counts;
 mod drafts;
+#[cfg(feature = "museum")]
+mod exhibits;
 mod index;
 mod kv;
 mod outbox;
@@ -16,6 +18,8 @@ mod schema;
 mod search;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "museum")]
+mod trial;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +29,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use sync_protocol::ids::*;
+use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::row::BucketId;
 
 pub use base::{BucketReport, DigestCheck};
@@ -36,10 +41,12 @@ pub use queries::*;
 pub use rescue::Rescue;
 pub use schema::SCHEMA;
 pub use search::{HouseholdHit, NewHousehold, Similar};
+#[cfg(feature = "museum")]
+pub use trial::Damage;
 pub use view::{Saved, VisitEntry};
 
 pub(crate) use base::Applied;
-pub(crate) use kv::OVERLAY_DIRTY;
+pub(crate) use kv::{OVERLAY_DIRTY, SYNC_RUNNING};
 pub(crate) use outbox::Run;
 
 use crate::error::{Error, Result};
@@ -127,12 +134,26 @@ impl Store {
     /// [`Store::open_or_rescue`].
     pub fn open(location: impl Into<Location>, key: Option<&StoreKey>) -> Result<Self> {
         let location = location.into();
+        match Self::open_once(location.clone(), key).map_err(|error| with_cause(&location, error)) {
+            // SQLite itself needs some room to begin; the reserve is there so that what waits can be seen and sent.
+            Err(Error::StorageFull) if release_ballast(&location) => {
+                Self::open_once(location.clone(), key).map_err(|error| with_cause(&location, error))
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_once(location: Location, key: Option<&StoreKey>) -> Result<Self> {
         let conn = connect(&location, key)?;
         let mut store = Self { conn, cache: Cache::default(), location };
         schema::migrate(&mut store.conn)?;
         assert_settings(&store.conn, &store.location)?;
         if store.write(|db| db.kv_flag(OVERLAY_DIRTY))? {
             store.write(|db| db.rebuild_overlay())?;
+        }
+        // A power cut may have come between a purge and the emptying of the log: what was deleted is still in there (P10).
+        if !museum::on(Exhibit::LogKeepsPurged) {
+            store.checkpoint()?;
         }
         store.restore_ballast();
         Ok(store)
@@ -150,7 +171,15 @@ impl Store {
         if done.is_err() {
             self.cache = Cache::default();
         }
-        done.map_err(|error| self.with_cause(error))
+        done.map_err(|error| with_cause(&self.location, error))
+    }
+
+    /// Runs a piece of work that a sync cannot do without: on a full disk the reserve is given up for it.
+    pub(crate) fn write_with_reserve<T>(&mut self, mut work: impl FnMut(&mut Db<'_>) -> Result<T>) -> Result<T> {
+        match self.write(&mut work) {
+            Err(Error::StorageFull) if self.release_ballast() => self.write(work),
+            done => done,
+        }
     }
 
     /// Runs a piece of work that reads one state of the store. What it writes is thrown away.
@@ -162,22 +191,6 @@ impl Store {
         result
     }
 
-    /// An I/O error that only says "write failed" is a full disk when a few bytes beside the store do not fit either.
-    fn with_cause(&self, error: Error) -> Error {
-        match (&error, &self.location) {
-            (Error::Sqlite(cause), Location::File(path))
-                if cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code)
-                    == Some(rusqlite::ErrorCode::SystemIoFailure) =>
-            {
-                let probe = beside(path, "probe");
-                let full = std::fs::write(&probe, [0u8; 4096]).is_err();
-                drop(std::fs::remove_file(&probe));
-                if full { Error::StorageFull } else { error }
-            }
-            _ => error,
-        }
-    }
-
     /// Whether there is room to begin something new. Asked before a form is opened, not after it is filled.
     pub fn has_room(&mut self) -> bool {
         self.restore_ballast()
@@ -185,10 +198,7 @@ impl Store {
 
     /// Gives the reserve back to the disk, so that what waits can still be sent. `true` when there was one.
     pub fn release_ballast(&mut self) -> bool {
-        match &self.location {
-            Location::File(path) => std::fs::remove_file(beside(path, "ballast")).is_ok(),
-            Location::Memory => false,
-        }
+        release_ballast(&self.location)
     }
 
     /// Makes the reserve when it is missing; `false` when there is no room for it.
@@ -226,6 +236,31 @@ impl Store {
         let lines: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         Ok(if lines == ["ok"] { Vec::new() } else { lines })
     }
+}
+
+fn release_ballast(location: &Location) -> bool {
+    match location {
+        Location::File(path) => std::fs::remove_file(beside(path, "ballast")).is_ok(),
+        Location::Memory => false,
+    }
+}
+
+/// An I/O error that only says "failed" is a full disk when as much as SQLite's smallest file does not fit either.
+fn with_cause(location: &Location, error: Error) -> Error {
+    use rusqlite::ErrorCode;
+    let (Error::Sqlite(cause), Location::File(path)) = (&error, location) else { return error };
+    let code = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    if !matches!(code, Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)) {
+        return error;
+    }
+    let probe = beside(path, "probe");
+    let written = std::fs::write(&probe, [0u8; 32 * 1024]);
+    drop(std::fs::remove_file(&probe));
+    let is_full = written.is_err_and(|error| {
+        use std::io::ErrorKind;
+        matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+    });
+    if is_full { Error::StorageFull } else { error }
 }
 
 /// A file beside the store.

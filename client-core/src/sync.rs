@@ -11,13 +11,14 @@ use p256::ecdsa::{Signature, SigningKey};
 use serde::Serialize;
 use sync_protocol::cbor::{self, Cbor};
 use sync_protocol::ids::*;
+use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::op::signing_input;
 use sync_protocol::outcome::Verdict;
 use sync_protocol::row::BucketId;
 use sync_protocol::wire::*;
 
 use crate::error::{Error, Result};
-use crate::store::{Applied, Db, DigestCheck, OVERLAY_DIRTY, Run, Store};
+use crate::store::{Applied, Db, DigestCheck, OVERLAY_DIRTY, Run, SYNC_RUNNING, Store};
 use crate::{Random, random_u64};
 
 /// Bytes of ops in a first request.
@@ -191,6 +192,7 @@ pub struct SyncSummary {
 /// What was in the last request.
 #[derive(Clone, Debug)]
 struct Asked {
+    tag: [u8; 4],
     epoch: Epoch,
     ops: u64,
     staged: bool,
@@ -214,6 +216,7 @@ struct Answer {
     problem: bool,
     complete: bool,
     again: bool,
+    forgot: bool,
 }
 
 /// One conversation with the server.
@@ -252,11 +255,16 @@ impl Session {
 
     fn start(&mut self, store: &mut Store, now: ClaimedMs, user_pressed: bool) -> Result<Instruction> {
         *self = Self::default();
-        let wait = store.write(|db| {
+        let wait = store.write_with_reserve(|db| {
             let mut link = db.link()?;
             let wait = link.not_before_ms.saturating_sub(now.0);
             let wait = if wait > WAIT_BELIEVED_MS || now.0 < link.wait_from_ms { 0 } else { wait };
-            let rested = now.0 < link.pressed_ms || now.0 - link.pressed_ms >= PRESS_EVERY_MS;
+            if museum::on(Exhibit::GateNotCleared) && db.kv_flag(SYNC_RUNNING)? {
+                return Ok(BACKOFF_MAX_MS);
+            }
+            // A clock that shows the very same moment as at the last press stands still: waiting by it would be for ever.
+            let stands_still = now.0 == link.pressed_ms && !museum::on(Exhibit::StoppedClockWaits);
+            let rested = stands_still || now.0 < link.pressed_ms || now.0 - link.pressed_ms >= PRESS_EVERY_MS;
             if wait > 0 && user_pressed && rested {
                 link.pressed_ms = now.0;
                 db.set_link(&link)?;
@@ -275,13 +283,17 @@ impl Session {
     /// Makes the next request. Only ops that are committed are in it.
     fn request(&mut self, store: &mut Store, now: ClaimedMs) -> Result<Instruction> {
         let full_cursors = self.full_cursors;
-        let (asked, body) = store.write(|db| {
+        let (asked, body) = store.write_with_reserve(|db| {
+            if museum::on(Exhibit::GateNotCleared) {
+                db.set_kv_flag(SYNC_RUNNING, true)?;
+            }
             let (mut asked, hello) = hello(db, full_cursors)?;
             let identity = db.identity_row()?;
             let mut body = Vec::new();
             // The hello is a few hundred bytes; with full cursors of a commune still a fraction of a frame.
-            write_frame(FrameKind::Hello, &seal_hello(&hello, &identity.sync_key), Effort::Phone, &mut body)
-                .map_err(|_| Error::StoreDamaged)?;
+            let sealed = seal_hello(&hello, &identity.sync_key);
+            asked.tag = hello_tag(&sealed);
+            write_frame(FrameKind::Hello, &sealed, Effort::Phone, &mut body).map_err(|_| Error::StoreDamaged)?;
             let link = db.link()?;
             let push_bytes = link.push_bytes.clamp(1, PUSH_BYTES_MAX);
             let push_bytes = if link.push_bytes == 0 { PUSH_BYTES_START } else { push_bytes };
@@ -339,6 +351,10 @@ impl Session {
         let mut purged_any = false;
         for (index, batch) in batches.iter().enumerate() {
             let mut retried = false;
+            #[cfg(feature = "museum")]
+            if museum::on(Exhibit::CursorBeforeRows) {
+                store.write(|db| db.cursors_first(batch))?;
+            }
             loop {
                 let before = (answer.clone(), self.summary.clone());
                 let purged = self.summary.purged.len();
@@ -360,6 +376,12 @@ impl Session {
                         purged_any |= self.summary.purged.len() > purged;
                         break;
                     }
+                    #[cfg(feature = "museum")]
+                    Err(Error::StorageFull) if museum::on(Exhibit::DiskFullKeepsCursor) => {
+                        store.release_ballast();
+                        store.write(|db| db.cursors_first(batch))?;
+                        break;
+                    }
                     Err(Error::StorageFull) if !retried && store.release_ballast() => {
                         retried = true;
                         (answer, self.summary) = before;
@@ -368,7 +390,7 @@ impl Session {
                 }
             }
         }
-        if purged_any {
+        if purged_any || (answer.forgot && !museum::on(Exhibit::LogKeepsPurged)) {
             // What was deleted must not survive in the log.
             store.checkpoint()?;
         }
@@ -378,6 +400,17 @@ impl Session {
         self.stalled_rounds = if answer.progress { 0 } else { self.stalled_rounds + 1 };
         if answer.again && self.stalled_rounds < 2 && self.summary.rounds < ROUNDS_MAX {
             return self.request(store, now);
+        }
+        if answer.again {
+            // There would be more to say, but it leads nowhere: what was learned is shown all the same.
+            store.write(|db| self.close(db))?;
+        }
+        if museum::on(Exhibit::GateNotCleared) {
+            store.write(|db| db.set_kv_flag(SYNC_RUNNING, false))?;
+        }
+        #[cfg(feature = "museum")]
+        if museum::on(Exhibit::ClientsResolve) && answer.complete {
+            store.settle_cases_alone(now, random)?;
         }
         if answer.problem && !answer.progress {
             self.summary.ended = Ended::Stalled;
@@ -407,8 +440,11 @@ impl Session {
     ) -> Result<()> {
         match kind {
             FrameKind::Header => match cbor::read::<Header>(payload) {
-                Ok(header) => self.header(db, random, asked, answer, header, now)?,
-                Err(_) => answer.damaged = true,
+                Ok(header) if header.re == asked.tag || museum::on(Exhibit::AnswerMixedUp) => {
+                    self.header(db, random, asked, answer, header, now)?
+                }
+                // What answers another request says nothing about this one's ops.
+                _ => answer.damaged = true,
             },
             // Without its header an answer says nothing that can be believed.
             _ if answer.header.is_none() => answer.damaged = true,
@@ -431,7 +467,10 @@ impl Session {
             FrameKind::Fork => match cbor::read::<Fork>(payload) {
                 Ok(fork) => {
                     // The longest prefix that is proven equal, never merely "what I had": docs/PROTOCOL.md, section 9.
-                    let at = db.first_unproven(&fork.chain)?;
+                    let at = match museum::on(Exhibit::ForkPointAssumed) {
+                        true => db.outbox()?.last_n.min(fork.last_n) + 1,
+                        false => db.first_unproven(&fork.chain)?,
+                    };
                     self.new_epoch(db, random, answer, Some((asked.epoch, at)))?;
                     answer.forked = true;
                 }
@@ -479,6 +518,7 @@ impl Session {
         link.contact_ms = now.0;
         link.update_advised = header.flags & header_flag::UPDATE_ADVISED != 0;
         link.sign_in = false;
+        link.life = header.life.or(link.life);
         let known = if link.staged_epoch != 0 { link.staged_epoch } else { link.server_epoch };
         let restored = known != 0 && known != header.server_epoch;
         if known == 0 {
@@ -486,6 +526,9 @@ impl Session {
         } else if restored {
             db.clear_staged()?;
             link.staged_epoch = if header.server_epoch == link.server_epoch { 0 } else { header.server_epoch };
+            if museum::on(Exhibit::ReloadOneByOne) {
+                (link.server_epoch, link.staged_epoch) = (header.server_epoch, 0);
+            }
             link.cursors_known = false;
             self.summary.server_restored = true;
             answer.again = true;
@@ -608,12 +651,19 @@ impl Session {
                 return Ok(());
             }
         }
+        if museum::on(Exhibit::StuckOnLostOp) {
+            answer.problem = true;
+            return Ok(());
+        }
         // It wants what is nowhere any more. Without a new life the outbox would be stuck for ever (docs/PROTOCOL.md, section 9).
         self.new_epoch(db, random, answer, Some((asked.epoch, expected)))
     }
 
     /// Forgets what is no longer the user's, in the transaction that said so.
     fn purge(&mut self, db: &mut Db<'_>, answer: &mut Answer) -> Result<()> {
+        if museum::on(Exhibit::NoPurge) {
+            answer.lost.clear();
+        }
         for scope in std::mem::take(&mut answer.lost) {
             let rows = db.purge_scope(scope)?;
             if rows > 0 {
@@ -651,7 +701,11 @@ impl Session {
             db.set_link(&link)?;
         }
         if !answer.epoch_opened {
-            db.settle(header.durable_upto, header.server_ms)?;
+            answer.forgot |= db.settle(header.durable_upto, header.server_ms)? > 0;
+        }
+        #[cfg(feature = "museum")]
+        if museum::on(Exhibit::EchoByCursor) {
+            db.mark_passed(&answer.started)?;
         }
         let undecided = db.undecided()?;
         answer.again |= undecided > 0;
@@ -698,7 +752,7 @@ impl Session {
             answer.progress |= reloaded > 0;
             answer.complete = reloaded == 0;
         } else if let Some(proof) = trailer.state {
-            let check = db.check_digest(staged, proof, day)?;
+            let check = db.check_digest(staged, proof, day, &mut link.counted_day)?;
             // A repair that came later in the session does not hide that one was needed.
             if self.summary.digest.is_none_or(|known| known == DigestCheck::Agrees) {
                 self.summary.digest = Some(check);
@@ -764,7 +818,7 @@ impl Session {
     ) -> Result<Instruction> {
         self.asked = None;
         let draw = random_u64(random);
-        let wait = store.write(|db| {
+        let wait = store.write_with_reserve(|db| {
             let mut link = db.link()?;
             link.failures = if progress { 1 } else { link.failures.saturating_add(1) };
             let halve = |bytes: u64, start: u64, min: u64| (if bytes == 0 { start } else { bytes } / 2).max(min);
@@ -773,6 +827,13 @@ impl Session {
             link.cursors_known = false;
             link.last_problem = Some(kind.code().to_owned());
             link.sign_in = kind == Failure::SignIn;
+            #[cfg(feature = "museum")]
+            if museum::on(Exhibit::FailureEscalates) {
+                db.load_all_again()?;
+            }
+            if museum::on(Exhibit::GateNotCleared) {
+                db.set_kv_flag(SYNC_RUNNING, false)?;
+            }
             // Full jitter, so that phones that failed together do not come back together.
             let ceiling = BACKOFF_START_MS.saturating_mul(1 << (link.failures - 1).min(20)).min(BACKOFF_MAX_MS);
             let wait = match kind {
@@ -798,7 +859,9 @@ impl Session {
 
 fn hello(db: &mut Db<'_>, full_cursors: bool) -> Result<(Asked, Hello)> {
     let identity = db.identity_row()?;
-    let link = db.link()?;
+    let mut link = db.link()?;
+    link.calls += 1;
+    db.set_link(&link)?;
     let outbox = db.outbox()?;
     let staged = link.staged_epoch != 0;
     let cursors = db.cursors(staged)?;
@@ -826,10 +889,19 @@ fn hello(db: &mut Db<'_>, full_cursors: bool) -> Result<(Asked, Hello)> {
         server_epoch: if staged { link.staged_epoch } else { link.server_epoch },
         purged: purged.clone(),
         want_digests: link.want_heads,
+        life: if short { None } else { link.life },
+        call: link.calls,
         ext: no_ext(),
     };
-    let asked =
-        Asked { epoch: outbox.epoch, ops: 0, staged, want_heads: link.want_heads, full_cursors: !short, purged };
+    let asked = Asked {
+        tag: [0; 4],
+        epoch: outbox.epoch,
+        ops: 0,
+        staged,
+        want_heads: link.want_heads,
+        full_cursors: !short,
+        purged,
+    };
     Ok((asked, hello))
 }
 

@@ -184,6 +184,36 @@ fn a_whole_old_answer_that_comes_again_does_not_roll_rows_back() {
     assert_in_sync(&mut store, &server, user(1));
 }
 
+/// Two colleagues behind a proxy that mixes answers up: "1, applied" is said to the other one's visit.
+#[test]
+fn an_answer_to_another_request_is_not_taken() {
+    use client_core::sync::{Failure, Transport, drive};
+    struct Mixed(Option<Vec<u8>>);
+    impl Transport for Mixed {
+        fn exchange(&mut self, _: &[u8]) -> Result<Vec<u8>, Failure> {
+            self.0.take().ok_or(Failure::Network)
+        }
+    }
+    let (mut server, mut store, mut random) = world();
+    let (mut other, mut others_random) = server.phone(user(1), 2);
+    sync(&mut other, &mut others_random, &mut server);
+    let at = now(&server);
+    let saved = store.record_visit(entry(Some(11), "done", true), at, &mut random).unwrap();
+    other.record_visit(entry(Some(12), "done", true), at, &mut others_random).unwrap();
+    let mut link = Link::to(&mut server);
+    sync_over(&mut other, &mut others_random, &mut link);
+    let foreign = link.answers[0].clone();
+    let summary = drive(&mut store, &mut random, &mut Mixed(Some(foreign)), &mut || at, true).unwrap();
+    assert_eq!((summary.applied, summary.rows), (0, 0), "{summary:?}");
+    assert_eq!(store.not_yet_synced().unwrap()[0].uid, saved.uid, "the visit would never arrive");
+
+    sync(&mut store, &mut random, &mut server);
+    sync(&mut other, &mut others_random, &mut server);
+    assert_in_sync(&mut store, &server, user(1));
+    assert_in_sync(&mut other, &server, user(1));
+    assert_eq!(other.visits(&VisitFilter::default()).unwrap().len(), 2);
+}
+
 /// The design's own first drafts: "echo when cursor ≥ position" and "overlay dropped at ack, before echo" must both fail here.
 #[test]
 fn an_edit_is_shown_from_the_moment_it_is_saved_until_the_server_shows_it() {
@@ -589,6 +619,32 @@ fn a_refused_op_stays_in_sight_until_somebody_has_dealt_with_it() {
 }
 
 #[test]
+fn an_op_that_was_forgotten_leaves_no_byte_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, _, _) = world();
+    let (mut store, mut random) = server.phone_at(Location::File(folder.path().join("phone.db")), user(1), 1);
+    sync(&mut store, &mut random, &mut server);
+    let at = now(&server);
+    let mut visit = entry(Some(11), "done", true);
+    visit.content.summary = Some("DAUVETBITUCHOI".into());
+    let saved = store.record_visit(visit, at, &mut random).unwrap();
+    // Meanwhile the team is dissolved: the visit is refused, and only its op holds what was written.
+    let control = |(id, _): &(&BucketId, &mut _)| id.class == Class::Control && id.scope == village_a().into();
+    let bucket = server.buckets.iter_mut().find(control).unwrap().1;
+    let place = bucket.places.remove(&(RowType::TEAM, team().0)).unwrap();
+    bucket.rows.remove(&place);
+    bucket.head += 1;
+    bucket.gen_ += 1;
+    assert_eq!(sync(&mut store, &mut random, &mut server).rejected, 1);
+    store.dismiss(saved.uid).unwrap();
+    assert!(found(folder.path(), "DAUVETBITUCHOI"), "the test would see it");
+    server.outboxes.values_mut().for_each(|outbox| outbox.durable_upto = 1);
+    sync(&mut store, &mut random, &mut server);
+    assert!(store.outbox().unwrap().is_empty());
+    assert!(!found(folder.path(), "DAUVETBITUCHOI"), "it is still in a file");
+}
+
+#[test]
 fn a_deferred_op_is_shown_and_asked_about_until_it_is_decided() {
     let (mut server, mut store, mut random) = world();
     server.defer_all = true;
@@ -713,6 +769,12 @@ fn a_failed_attempt_makes_the_next_one_wait_and_smaller_and_a_person_may_insist_
     failed(&mut session, &mut store, &mut random, at + 1);
     assert!(matches!(press(&mut session, &mut store, &mut random, at + 30_000), Instruction::RetryAfter { .. }));
     assert!(matches!(press(&mut session, &mut store, &mut random, at + 62_000), Instruction::Send(_)));
+    // A clock that stands still shows the moment of the last press for ever.
+    let stopped = at + 62_000;
+    failed(&mut session, &mut store, &mut random, stopped);
+    assert!(matches!(press(&mut session, &mut store, &mut random, stopped), Instruction::Send(_)));
+    failed(&mut session, &mut store, &mut random, stopped);
+    assert!(matches!(press(&mut session, &mut store, &mut random, stopped), Instruction::Send(_)));
     // A clock that was set back by years must not keep the phone silent for years.
     failed(&mut session, &mut store, &mut random, at + 62_000);
     let back = Event::Start { now: ClaimedMs(1_000), user_pressed: false };

@@ -3,6 +3,7 @@
 use sync_protocol::access::{Ended, Holding, INSTALLATION, Principal, Role};
 use sync_protocol::decide::Grant;
 use sync_protocol::ids::*;
+use sync_protocol::museum::{self, Exhibit};
 
 use crate::storage::{Result, Tx};
 
@@ -33,7 +34,10 @@ fn expand(tx: &mut dyn Tx, grant: &Grant, today: Day, rev: u64, holdings: &mut V
     let ended = match (is_over, grant.ended) {
         (false, _) => None,
         (true, ended) => {
-            let to = ServerMs(u64::from(grant.to.unwrap_or(today).0) * 86_400_000);
+            let to = match grant.to.unwrap_or(today) {
+                to if museum::on(Exhibit::GrantOutlivesItsDay) => ServerMs(u64::from(to.0) * 86_400_000),
+                to => to.begins(),
+            };
             match ended {
                 Some((rev, at)) if at >= to => Some(Ended { rev, at }),
                 // It ran out by its date, foreseen or not: what was stamped with any revision up to now is from before.

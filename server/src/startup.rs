@@ -9,6 +9,7 @@ use sync_protocol::access::{INSTALLATION, Role};
 use sync_protocol::cbor::{self, Cbor};
 use sync_protocol::decide::{Change, Context, Grant, User, decide_bytes};
 use sync_protocol::ids::*;
+use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::op::Op;
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 
@@ -22,7 +23,7 @@ use crate::principal::principal;
 use crate::reading::Reading;
 use crate::storage::sqlite::SqliteStorage;
 use crate::storage::{LoggedOp, StorageError, Store, Tx};
-use crate::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService, lineage_of, server_epoch_of};
+use crate::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService, lineage_of, next_epoch, server_epoch_of};
 use crate::work::{Work, audit_body, commits_of};
 
 /// Name of the database in the data folder.
@@ -105,7 +106,7 @@ impl Instance {
         };
         let store = Store(Arc::new(SqliteStorage::open(&database)?));
         let epoch_path = folder.join(EpochFile::NAME);
-        let server_epoch = settle_epoch(&store, &epoch_path)?;
+        let server_epoch = settle_epoch(&store, &epoch_path, clock())?;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let pepper = Pepper::from_bytes(*keys.pepper.as_bytes());
         let hashers = PasswordHasherPool::start(keys.pepper, cores)?;
@@ -116,14 +117,17 @@ impl Instance {
                 tracing::error!(%error, "the new server epoch could not be kept outside the store");
             }
         });
-        let sync = Arc::new(SyncService::new(
-            store.clone(),
-            secrets.clone(),
-            server_epoch,
-            Arc::clone(&clock),
-            Arc::clone(&random),
-            on_new_epoch,
-        ));
+        let sync = Arc::new(
+            SyncService::new(
+                store.clone(),
+                secrets.clone(),
+                server_epoch,
+                Arc::clone(&clock),
+                Arc::clone(&random),
+                on_new_epoch,
+            )
+            .begin_life()?,
+        );
         let accounts = Arc::new(Accounts::new(Parts {
             store: store.clone(),
             hashers,
@@ -255,28 +259,41 @@ fn retry(tx: &mut dyn Tx, op: &LoggedOp, server_epoch: u16) -> Result<bool, Stor
     Ok(true)
 }
 
-/// Finds the server's epoch. A store that is behind what lies beside it, or that came without it, was restored: then a
-/// new epoch begins, and phones offer again what the store has lost.
-fn settle_epoch(store: &Store, path: &Path) -> Result<u16, StartError> {
-    // The file first: a server that runs meanwhile can only be further on in the store than in the file.
-    let beside = EpochFile::load(path)?;
-    let (stored, commits) = store.read_blocking(|tx| Ok((server_epoch_of(tx)?, commits_of(tx)?)))?;
-    let (server_epoch, is_new) = match beside {
+/// The epoch of a server that starts: what lies beside its store, the epoch in the store, and how many units of work the
+/// store has seen. The second half says whether a new epoch begins, because the store is older than what lies beside it.
+pub fn epoch_at_start(beside: Option<EpochFile>, stored: u16, commits: u64, now: ServerMs) -> (u16, bool) {
+    match beside {
+        _ if stored > 0 && museum::on(Exhibit::RestoreKeepsEpoch) => (stored, false),
         None if stored == 0 => (1, false),
-        None => (stored + 1, true),
+        None => (next_epoch(stored, now), true),
         Some(beside)
             if beside.server_epoch > stored || (beside.server_epoch == stored && beside.high_water > commits) =>
         {
-            (beside.server_epoch.max(stored) + 1, true)
+            (next_epoch(beside.server_epoch.max(stored), now), true)
         }
         Some(_) => (stored, false),
-    };
+    }
+}
+
+/// Finds the server's epoch. A store that is behind what lies beside it, or that came without it, was restored: then a
+/// new epoch begins, and phones offer again what the store has lost.
+fn settle_epoch(store: &Store, path: &Path, now: ServerMs) -> Result<u16, StartError> {
+    // The file first: a server that runs meanwhile can only be further on in the store than in the file.
+    let beside = EpochFile::load(path)?;
+    let (stored, commits) = store.read_blocking(|tx| Ok((server_epoch_of(tx)?, commits_of(tx)?)))?;
+    let (server_epoch, is_new) = epoch_at_start(beside, stored, commits, now);
     if server_epoch != stored {
         store.write_blocking(move |tx| tx.put_meta(SERVER_EPOCH_KEY, &server_epoch.to_be_bytes()))?;
     }
     if is_new {
         tracing::error!(server_epoch, "the store is older than what was written beside it; a new server epoch begins");
     }
-    EpochFile { server_epoch, high_water: commits }.store(path)?;
+    match (EpochFile { server_epoch, high_water: commits }).store(path) {
+        // A full disk keeps nobody from reading. What the file says of this epoch stays true: it is only behind.
+        Err(error @ EpochError::Io { .. }) if beside.is_some_and(|beside| beside.server_epoch == server_epoch) => {
+            tracing::error!(%error, "the server epoch could not be kept beside the store");
+        }
+        stored => stored?,
+    }
     Ok(server_epoch)
 }

@@ -3,6 +3,9 @@
 //! Source: docs/PROTOCOL.md, "Sync session". What an op does is decided in `sync_protocol::decide`; this module keeps the
 //! order, the proofs and the scope.
 
+#[cfg(feature = "museum")]
+mod exhibits;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +19,7 @@ use sync_protocol::decide::{Context, Decision, State, decide_bytes};
 use sync_protocol::digest::{BucketState, fold};
 use sync_protocol::ids::*;
 use sync_protocol::merge::Lineage;
+use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::op::{Chain, Intent, Op, OpName, signing_input};
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 use sync_protocol::row::{BucketId, Class};
@@ -24,7 +28,7 @@ use sync_protocol::wire::*;
 use crate::keys::CursorKey;
 use crate::principal::principal;
 use crate::storage::{BucketRow, Device, LoggedOp, Outbox, StorageError, Store, Tx};
-use crate::work::{AuditBody, Work, wire_gen};
+use crate::work::{AuditBody, Work, commits_of, wire_gen};
 
 /// Most bytes of rows in one answer when the phone names no budget.
 const BUDGET_DEFAULT: usize = 256 * 1024;
@@ -68,10 +72,14 @@ pub struct SyncService {
     catalogue: &'static Catalogue,
     secrets: Secrets,
     server_epoch: AtomicU16,
+    lives: Lives,
+    frame_rows_bytes: usize,
     clock: Clock,
     random: Random,
     remembered: Mutex<HashMap<DeviceId, ([u8; 8], Cursors)>>,
     on_new_epoch: Box<dyn Fn(u16) + Send + Sync>,
+    #[cfg(feature = "museum")]
+    heads_before: Mutex<BTreeMap<BucketId, u64>>,
 }
 
 /// Keys that are derived from the one secret that lies beside the store.
@@ -80,6 +88,7 @@ pub struct Secrets {
     cursor: [u8; 32],
     sync: [u8; 32],
     refresh: [u8; 32],
+    life: [u8; 32],
 }
 
 impl Secrets {
@@ -90,6 +99,7 @@ impl Secrets {
             cursor: derive("thonso 2026 cursor"),
             sync: derive("thonso 2026 sync session"),
             refresh: derive("thonso 2026 refresh token"),
+            life: derive("thonso 2026 life of the store"),
         }
     }
 
@@ -105,6 +115,13 @@ impl Secrets {
         *blake3::keyed_hash(&self.refresh, &input).as_bytes()
     }
 
+    /// The proof that this server told a phone in which life it read.
+    fn life_proof(&self, claim: &[u8]) -> [u8; 4] {
+        let mut proof = [0; 4];
+        proof.copy_from_slice(&blake3::keyed_hash(&self.life, claim).as_bytes()[..4]);
+        proof
+    }
+
     fn cursor_mac(&self, bucket: BucketId, gen_: u32, seq: u64) -> [u8; 8] {
         let mut hasher = blake3::Hasher::new_keyed(&self.cursor);
         hasher.update(bucket.scope.as_bytes());
@@ -115,6 +132,88 @@ impl Secrets {
         let mut mac = [0; 8];
         mac.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
         mac
+    }
+}
+
+/// The lives of this store: each start of the server on it, with how many units of work it had seen by then.
+///
+/// Whoever has read rows in a life that is not in the list, or further on in one than it lasted, has read what the store
+/// no longer holds. Cursors alone do not tell: after a restore the same number of changes brings the same positions.
+#[derive(Default)]
+struct Lives(Vec<Life>);
+
+/// One life: its number from 1, a few random bytes, and the units of work before it.
+struct Life {
+    number: u32,
+    nonce: [u8; 2],
+    commits: u64,
+}
+
+impl Lives {
+    const KEY: &'static str = "lives";
+    /// Most lives that are kept; what was read in an older one is not questioned.
+    const KEPT: usize = 4_096;
+    const BYTES: usize = 14;
+
+    fn begin(tx: &mut dyn Tx, nonce: [u8; 2]) -> Result<Self, StorageError> {
+        let Self(mut lives) = Self::of(tx)?;
+        let number = lives.last().map_or(1, |life| life.number.saturating_add(1));
+        lives.push(Life { number, nonce, commits: commits_of(tx)? });
+        lives.drain(..lives.len().saturating_sub(Self::KEPT));
+        let bytes: Vec<u8> = lives.iter().flat_map(Life::bytes).collect();
+        tx.put_meta(Self::KEY, &bytes)?;
+        Ok(Self(lives))
+    }
+
+    /// The lives that are written down.
+    fn of(tx: &mut dyn Tx) -> Result<Self, StorageError> {
+        let bytes = tx.meta(Self::KEY)?.unwrap_or_default();
+        Ok(Self(bytes.chunks_exact(Self::BYTES).filter_map(Life::read).collect()))
+    }
+
+    /// What an answer says that was read at some number of units of work: number, nonce, work, and 4 bytes of proof.
+    fn token(&self, commits: u64, secrets: &Secrets) -> Option<[u8; 16]> {
+        let life = self.0.last()?;
+        let mut token = [0; 16];
+        token[..4].copy_from_slice(&life.number.to_be_bytes());
+        token[4..6].copy_from_slice(&life.nonce);
+        token[6..12].copy_from_slice(&commits.to_be_bytes()[2..]);
+        let proof = secrets.life_proof(&token[..12]);
+        token[12..].copy_from_slice(&proof);
+        Some(token)
+    }
+
+    /// Whether what was read then is no longer part of this store's past. What proves nothing is not believed.
+    fn is_lost(&self, token: [u8; 16], secrets: &Secrets) -> bool {
+        let (claim, proof) = token.split_at(12);
+        let (Some(oldest), Some(last)) = (self.0.first(), self.0.last()) else { return false };
+        let number = u32::from_be_bytes([claim[0], claim[1], claim[2], claim[3]]);
+        if proof != secrets.life_proof(claim) || number < oldest.number {
+            return false;
+        }
+        let commits = claim[6..12].iter().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        let at = self.0.partition_point(|life| life.number < number);
+        match (self.0.get(at), self.0.get(at + 1)) {
+            (Some(life), _) if life.nonce != claim[4..6] => true,
+            // A life lasted until the next began; the present one is still going on.
+            (Some(_), Some(next)) => commits > next.commits,
+            (Some(_), None) => false,
+            (None, _) => number > last.number,
+        }
+    }
+}
+
+impl Life {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = bytes.split_first_chunk()?;
+        let (nonce, rest) = rest.split_first_chunk()?;
+        let (commits, _) = rest.split_first_chunk()?;
+        let (number, commits) = (u32::from_be_bytes(*number), u64::from_be_bytes(*commits));
+        Some(Self { number, nonce: *nonce, commits })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        [&self.number.to_be_bytes()[..], &self.nonce, &self.commits.to_be_bytes()].concat()
     }
 }
 
@@ -140,6 +239,8 @@ struct Pushed {
     fork: Option<Fork>,
     last_n: u64,
     durable_upto: u64,
+    #[cfg(feature = "museum")]
+    apart: (Vec<LoggedOp>, Option<Outbox>),
 }
 
 /// What a phone may read, and from where on.
@@ -149,22 +250,12 @@ struct Reading<'h> {
     scopes: BTreeSet<ScopeId>,
 }
 
-/// What a cursor is worth.
-enum Standing {
-    /// It is beyond the head: the store was put back to an older copy.
-    Ahead,
-    /// Reading goes on behind this position.
-    At(u64),
-    /// The bucket is loaded from its beginning.
-    Afresh,
-}
-
 /// The rows part of an answer.
 struct Pulled {
     frames: Vec<u8>,
+    commits: u64,
     reached: BTreeMap<BucketId, Cursor>,
     trailer: Trailer,
-    is_ahead: bool,
 }
 
 fn problem(code: impl ToString, frame: u32, expected_n: Option<u64>) -> Problem {
@@ -187,11 +278,32 @@ impl SyncService {
             catalogue: Catalogue::shipped(),
             secrets,
             server_epoch: AtomicU16::new(server_epoch),
+            lives: Lives::default(),
+            frame_rows_bytes: FRAME_ROWS_BYTES,
             clock,
             random,
             remembered: Mutex::new(HashMap::new()),
             on_new_epoch,
+            #[cfg(feature = "museum")]
+            heads_before: Mutex::default(),
         }
+    }
+
+    /// Sends at most so many bytes of rows in a frame, before packing.
+    pub fn with_frames_of(self, bytes: usize) -> Self {
+        Self { frame_rows_bytes: bytes.min(FRAME_ROWS_BYTES), ..self }
+    }
+
+    /// Notes that the server has started on its store, so that answers can say in which life of it they were read.
+    pub fn begin_life(mut self) -> Result<Self, StorageError> {
+        let mut nonce = [0; 2];
+        (self.random)(&mut nonce);
+        self.lives = match self.store.write_blocking(move |tx| Lives::begin(tx, nonce)) {
+            // Reading goes on where nothing can be written; what is not written down is no life of its own.
+            Err(StorageError::Full) => self.store.read_blocking(|tx| Lives::of(tx))?,
+            begun => begun?,
+        };
+        Ok(self)
     }
 
     /// The server's epoch.
@@ -210,20 +322,23 @@ impl SyncService {
             (None, None) => Some(Cursors::default()),
             (None, Some(short)) => self.recall(hello.device, short),
         };
-        if !request.ops.is_empty() {
-            match &cursors {
-                Some(cursors) => {
-                    if self.is_behind(cursors).await? {
-                        self.raise_epoch().await?;
-                    }
-                }
-                // Without the cursors a restore could hide behind the ops: the phone is asked for them, and sends the
-                // ops again with them.
-                None => request.ops.clear(),
-            }
+        #[cfg(feature = "museum")]
+        let cursors = self.believed(hello.device).or(cursors);
+        if let Some(cursors) = &hello.cursors
+            && let Some(seen) = self.later_life(cursors, hello.life).await?
+        {
+            // Before ops are taken in: they would push the heads past the cursors and hide the restore.
+            self.raise_epoch(seen, now).await?;
         }
+        if cursors.is_none() {
+            // Without the cursors a restore could hide behind the ops: the phone is asked for them, and sends the ops
+            // again with them.
+            request.ops.clear();
+        }
+        #[cfg(feature = "museum")]
+        self.note_heads(caller.user, now).await?;
         let pushed = self.push(&request, &caller, now).await?;
-        self.answer(&hello, &caller, cursors, pushed, request.problems, now).await
+        self.answer(&request.sealed, &caller, cursors, pushed, request.problems, now).await
     }
 
     async fn authenticate(&self, sealed: &SealedHello) -> Result<Caller, SyncError> {
@@ -289,7 +404,9 @@ impl SyncService {
                 }
                 Some(outbox) => {
                     pushed.last_n = outbox.last_n;
-                    pushed.durable_upto = outbox.durable_upto;
+                    if is_same(&outbox, &hello) || museum::on(Exhibit::DurableUnproven) {
+                        pushed.durable_upto = outbox.durable_upto;
+                    }
                     if forked(&outbox, &hello) {
                         let (store, hello) = (self.store.clone(), hello.clone());
                         pushed.fork = Some(store.read(move |tx| fork_answer(tx, &outbox, &hello)).await?);
@@ -313,19 +430,22 @@ impl SyncService {
             random: Arc::clone(&self.random),
         };
         let mut pushed = self.store.write(move |tx| push.run(tx)).await?;
+        #[cfg(feature = "museum")]
+        self.store_apart(std::mem::take(&mut pushed.apart)).await?;
         pushed.outcomes.extend(news);
         Ok(pushed)
     }
 
     async fn answer(
         self: &Arc<Self>,
-        hello: &Hello,
+        sealed: &SealedHello,
         caller: &Caller,
         remembered: Option<Cursors>,
         pushed: Pushed,
         mut problems: Vec<Problem>,
         now: ServerMs,
     ) -> Result<Vec<u8>, SyncError> {
+        let hello = &sealed.hello;
         problems.extend(pushed.problems);
         let wants_rows = pushed.fork.is_none() && !caller.is_revoked;
         let mut flags = 0;
@@ -335,21 +455,22 @@ impl SyncService {
         if remembered.is_none() {
             flags |= header_flag::NEED_CURSORS;
         }
-        let mut server_epoch = self.server_epoch();
+        let server_epoch = self.server_epoch();
         let mut pulled = None;
         let mut control = None;
         let mut dropped = Vec::new();
         if let (Some(cursors), true) = (&remembered, wants_rows) {
-            let mut read = self.pull(hello, caller.user, cursors, now).await?;
-            if read.1.is_ahead {
-                // Genuine cursors beyond our heads: the store was restored without anyone saying so.
-                server_epoch = self.raise_epoch().await?;
-                read = self.pull(hello, caller.user, cursors, now).await?;
-            }
+            let read = self.pull(hello, caller.user, cursors, now).await?;
             (control, pulled) = (read.0, Some(read.1));
             dropped = read.2;
         }
 
+        // With rows, or when the phone names a life: else nothing that it holds has changed.
+        let read_at = match &pulled {
+            Some(pulled) if hello.life.is_some() || !pulled.frames.is_empty() => Some(pulled.commits),
+            None if hello.life.is_some() => Some(self.store.read(commits_of).await?),
+            _ => None,
+        };
         let mut out = Vec::new();
         let mut frame = |kind, message: &dyn Fn() -> Vec<u8>| write_frame(kind, &message(), Effort::Server, &mut out);
         let header = Header {
@@ -359,6 +480,8 @@ impl SyncService {
             durable_upto: pushed.durable_upto,
             next_after_ms: 0,
             flags,
+            re: sealed.tag(),
+            life: read_at.and_then(|commits| self.lives.token(commits, &self.secrets)),
             ext: Ext::default(),
         };
         let too_large = |fault: FrameFault| StorageError::Failed(Box::new(fault));
@@ -452,9 +575,9 @@ impl SyncService {
         }
         let mut pulled = Pulled {
             frames: Vec::new(),
+            commits: commits_of(tx)?,
             reached: BTreeMap::new(),
             trailer: Trailer { complete: true, state: None, more: false, heads: vec![], ext: Ext::default() },
-            is_ahead: false,
         };
         // Control first, then registers, then events with the newest quarter first.
         let mut order = buckets.clone();
@@ -465,14 +588,7 @@ impl SyncService {
                 continue;
             }
             let gen_ = wire_gen(server_epoch, bucket);
-            let from = match reading.cursors.get(id).map(|cursor| self.judge(cursor, bucket)) {
-                Some(Standing::Ahead) => {
-                    pulled.is_ahead = true;
-                    return Ok(pulled);
-                }
-                Some(Standing::At(seq)) => seq,
-                Some(Standing::Afresh) | None => 0,
-            };
+            let from = reading.cursors.get(id).and_then(|cursor| self.goes_on(cursor, bucket)).unwrap_or(0);
             let mut reached = from;
             while reached < bucket.head {
                 if pulled.frames.len() >= budget {
@@ -480,13 +596,15 @@ impl SyncService {
                     pulled.trailer.more = true;
                     break;
                 }
-                let rows = tx.rows_after(*id, reached, FRAME_ROWS_BYTES)?;
+                let rows = tx.rows_after(*id, reached, self.frame_rows_bytes)?;
                 let Some((last, _)) = rows.last() else {
                     // Positions at the end belong to rows that moved forward; nothing is missing.
                     reached = bucket.head;
                     break;
                 };
                 let end = if *last >= bucket.head { bucket.head } else { *last };
+                #[cfg(feature = "museum")]
+                let rows = self.as_exhibited(*id, bucket.head, from == 0, rows);
                 self.write_rows(*id, gen_, reached, end, &rows, &mut pulled.frames)?;
                 reached = end;
             }
@@ -524,33 +642,34 @@ impl SyncService {
         Ok(pulled)
     }
 
-    /// What a cursor is worth against a bucket.
-    fn judge(&self, cursor: &Cursor, bucket: &BucketRow) -> Standing {
-        let genuine = cursor.mac == self.secrets.cursor_mac(cursor.bucket, cursor.gen_, cursor.seq);
-        if !genuine || cursor.gen_ != wire_gen(self.server_epoch(), bucket) {
-            Standing::Afresh
-        } else if cursor.seq > bucket.head {
-            Standing::Ahead
-        } else if cursor.seq < bucket.floor {
-            Standing::Afresh
-        } else {
-            Standing::At(cursor.seq)
-        }
+    fn is_genuine(&self, cursor: &Cursor) -> bool {
+        cursor.mac == self.secrets.cursor_mac(cursor.bucket, cursor.gen_, cursor.seq)
     }
 
-    /// Whether a phone has read further than this store has come: then the store was put back to an older copy.
-    ///
-    /// Asked before ops are taken in, because they would push the heads past the cursors and hide it.
-    async fn is_behind(self: &Arc<Self>, cursors: &Cursors) -> Result<bool, SyncError> {
+    /// The position behind which reading goes on; nothing when the bucket is loaded from its beginning.
+    fn goes_on(&self, cursor: &Cursor, bucket: &BucketRow) -> Option<u64> {
+        let fits = self.is_genuine(cursor) && cursor.gen_ == wire_gen(self.server_epoch(), bucket);
+        (fits && (bucket.floor..=bucket.head).contains(&cursor.seq)).then_some(cursor.seq)
+    }
+
+    /// Whether a phone has read what this store never held: further than it has come, in a later epoch, or in a life that
+    /// it does not know of. Then it was put back to an older copy, perhaps with everything that lay beside it. Gives the
+    /// highest epoch that shows it.
+    async fn later_life(self: &Arc<Self>, cursors: &Cursors, life: Option<[u8; 16]>) -> Result<Option<u16>, SyncError> {
         let (service, cursors) = (Arc::clone(self), cursors.clone());
         let read = self.store.read(move |tx| {
-            for cursor in &cursors.0 {
-                let bucket = tx.bucket(cursor.bucket)?.unwrap_or_default();
-                if matches!(service.judge(cursor, &bucket), Standing::Ahead) {
-                    return Ok(true);
+            let own = service.server_epoch();
+            let is_lost = life.is_some_and(|life| service.lives.is_lost(life, &service.secrets))
+                && !museum::on(Exhibit::RestoreUnnoticed);
+            let mut seen = is_lost.then_some(own);
+            for cursor in cursors.0.iter().filter(|cursor| service.is_genuine(cursor)) {
+                let epoch = u16::try_from(cursor.gen_ >> 16).unwrap_or(u16::MAX);
+                let is_ahead = epoch == own && cursor.seq > tx.bucket(cursor.bucket)?.map_or(0, |bucket| bucket.head);
+                if (epoch > own && !museum::on(Exhibit::EpochNumberAgain)) || is_ahead {
+                    seen = seen.max(Some(epoch));
                 }
             }
-            Ok(false)
+            Ok(seen.filter(|_| !museum::on(Exhibit::RestoreKeepsEpoch)))
         });
         Ok(read.await?)
     }
@@ -602,18 +721,18 @@ impl SyncService {
         remembered.insert(device, (cursors.short(), cursors));
     }
 
-    async fn raise_epoch(&self) -> Result<u16, SyncError> {
-        let old = self.server_epoch();
+    async fn raise_epoch(&self, seen: u16, now: ServerMs) -> Result<u16, SyncError> {
         let raised = self
             .store
             .write(move |tx| {
                 let stored = server_epoch_of(tx)?;
                 // Two requests may find out at once.
-                if stored > old {
+                if stored > seen {
                     return Ok(stored);
                 }
-                tx.put_meta(SERVER_EPOCH_KEY, &(old + 1).to_be_bytes())?;
-                Ok(old + 1)
+                let raised = next_epoch(seen.max(stored), now);
+                tx.put_meta(SERVER_EPOCH_KEY, &raised.to_be_bytes())?;
+                Ok(raised)
             })
             .await?;
         self.server_epoch.fetch_max(raised, Ordering::SeqCst);
@@ -626,6 +745,18 @@ impl SyncService {
 
 /// Where the server's epoch is kept in the store; it is also kept outside.
 pub const SERVER_EPOCH_KEY: &str = "server_epoch";
+
+/// The epoch after an old one. It goes by the hour: a server that is put back together with everything that lay beside it,
+/// twice, must not come to a number again that phones know from a life between.
+pub fn next_epoch(old: u16, now: ServerMs) -> u16 {
+    /// 2026-01-01T00:00:00Z.
+    const COUNTED_FROM_MS: u64 = 1_767_225_600_000;
+    let hours = now.0.saturating_sub(COUNTED_FROM_MS) / 3_600_000;
+    if museum::on(Exhibit::EpochNumberAgain) {
+        return old.saturating_add(1);
+    }
+    u16::try_from(hours).unwrap_or(0).max(old.saturating_add(1))
+}
 
 /// The server's epoch as the store knows it; 0 in a new store.
 pub fn server_epoch_of(tx: &mut dyn Tx) -> Result<u16, StorageError> {
@@ -670,8 +801,16 @@ fn held_roles(principal: &Principal) -> Vec<HeldRole> {
     pairs.into_iter().map(|(scope, role)| HeldRole { scope, role: role.to_owned(), ext: Ext::default() }).collect()
 }
 
+/// Whether the calling outbox is proven to be the one that the server knows.
+fn is_same(outbox: &Outbox, hello: &Hello) -> bool {
+    hello.last_n == outbox.last_n && hello.chain == outbox.chain.short()
+}
+
 /// Whether the calling outbox is not the one that the server knows.
 fn forked(outbox: &Outbox, hello: &Hello) -> bool {
+    if museum::on(Exhibit::NoForkCheck) {
+        return false;
+    }
     hello.last_n < outbox.last_n || (hello.last_n == outbox.last_n && hello.chain != outbox.chain.short())
 }
 
@@ -721,7 +860,6 @@ impl Push {
                 durable_upto: 0,
             },
         };
-        pushed.durable_upto = outbox.durable_upto;
         if outbox.last_n > 0 && forked(&outbox, hello) {
             pushed.last_n = outbox.last_n;
             pushed.fork = Some(fork_answer(tx, &outbox, hello)?);
@@ -734,15 +872,25 @@ impl Push {
         let principal = principal(tx, self.user, self.now)?;
         let mut work = Work::new(tx, self.now);
         work.know_author(outbox.epoch, self.user);
-        let mut taking = Taking { outbox, lineage, principal, pushed };
+        let proven = if is_same(&outbox, hello) || museum::on(Exhibit::DurableUnproven) { u64::MAX } else { 0 };
+        let mut taking = Taking { outbox, lineage, principal, pushed, proven };
         for (at, frame) in &self.frames {
             if !self.take_frame(&mut work, &mut taking, *at, frame)? {
                 break;
             }
         }
+        #[cfg(feature = "museum")]
+        if museum::on(Exhibit::OutcomeApart) {
+            work.finish()?;
+            taking.pushed.last_n = taking.outbox.last_n;
+            taking.pushed.apart.1 = Some(taking.outbox);
+            return Ok(taking.pushed);
+        }
         work.tx().put_outbox(&taking.outbox)?;
         work.finish()?;
         taking.pushed.last_n = taking.outbox.last_n;
+        // What is safe is said only of ops that are proven to be the caller's: a clone has other ones under the same numbers.
+        taking.pushed.durable_upto = taking.outbox.durable_upto.min(taking.proven);
         Ok(taking.pushed)
     }
 
@@ -773,7 +921,8 @@ impl Push {
         } else {
             work.tx().op(taking.outbox.epoch, frame.first_n - 1)?.map(|op| op.chain)
         };
-        let Some(before) = before.filter(|chain| chain.short() == frame.before) else {
+        let unchecked = museum::on(Exhibit::NoForkCheck);
+        let Some(before) = before.filter(|chain| chain.short() == frame.before || unchecked) else {
             taking.pushed.fork = Some(fork_answer(work.tx(), &taking.outbox, &self.hello)?);
             return Ok(false);
         };
@@ -790,15 +939,20 @@ impl Push {
         let input = signing_input(taking.outbox.device, taking.outbox.epoch, frame.first_n, count, &head);
         let signed = Signature::from_slice(&frame.signature)
             .is_ok_and(|signature| self.public_key.verify(&input, &signature).is_ok());
-        if !signed {
+        if !signed && !unchecked {
             taking.pushed.problems.push(problem("bad_signature", at, None));
             return Ok(false);
         }
+        #[cfg(feature = "museum")]
+        if museum::on(Exhibit::UploadsReorder) {
+            return self.take_backwards(work, taking, frame, &chains);
+        }
+        taking.proven = taking.proven.max(frame.first_n - 1);
         for ((n, op), chain) in (frame.first_n..).zip(&frame.ops).zip(chains) {
             if n < expected {
                 // Sent again: the same op gets the same outcome; another op under the same number is a fork.
                 let known = work.tx().op(taking.outbox.epoch, n)?;
-                match known.filter(|known| known.chain == chain) {
+                match known.filter(|known| known.chain == chain || unchecked) {
                     Some(known) => taking.pushed.outcomes.extend(outcome_now(work.tx(), &known)?),
                     None => {
                         taking.pushed.fork = Some(fork_answer(work.tx(), &taking.outbox, &self.hello)?);
@@ -809,6 +963,7 @@ impl Push {
                 let outcome = self.take_op(work, taking, n, &op.0, chain)?;
                 taking.pushed.outcomes.push(outcome);
             }
+            taking.proven = taking.proven.max(n);
         }
         Ok(true)
     }
@@ -822,12 +977,15 @@ impl Push {
         chain: Chain,
     ) -> Result<Outcome, StorageError> {
         let op = Op::read(bytes).ok();
+        if op.is_none() && museum::on(Exhibit::DecodeErrorAbortsBatch) {
+            return Err(StorageError::Failed("an op that cannot be read".into()));
+        }
         let uid = op.as_ref().map(Op::uid);
         let epoch = taking.outbox.epoch;
         let mut body = None;
         let home = match uid {
-            Some(uid) => home_of(work.tx(), uid)?,
-            None => None,
+            Some(uid) if !museum::on(Exhibit::NoOpUid) => home_of(work.tx(), uid)?,
+            _ => None,
         };
         let outcome = match &home {
             // The same intent under another identity: a restored phone, a new enrolment. It had its effect, or was
@@ -876,6 +1034,12 @@ impl Push {
             }
         };
         let logged = LoggedOp { epoch, n, uid, chain, outcome: outcome.cbor(), body, received: self.now };
+        #[cfg(feature = "museum")]
+        if museum::on(Exhibit::OutcomeApart) {
+            taking.pushed.apart.0.push(logged);
+            (taking.outbox.last_n, taking.outbox.chain) = (n, chain);
+            return Ok(outcome);
+        }
         work.tx().put_op(&logged)?;
         taking.outbox.last_n = n;
         taking.outbox.chain = chain;
@@ -958,6 +1122,8 @@ struct Taking {
     lineage: Lineage,
     principal: Principal,
     pushed: Pushed,
+    /// Up to here the caller's history is proven to be the one that is known here.
+    proven: u64,
 }
 
 /// Where an op was decided first, with its outcome.

@@ -11,6 +11,7 @@ use sync_protocol::decide::{Change, Grant, State, User, initial_state};
 use sync_protocol::entity::{Review, UnitParent, VisitContent, VisitPointer, VisitStatusValue, unit, visit_state};
 use sync_protocol::ids::*;
 use sync_protocol::int_map;
+use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::op::read_content;
 use sync_protocol::row::{BucketId, Event, Register, Row, RowType, Ver, read_row};
 use sync_protocol::workflow::VisitStatus;
@@ -137,7 +138,11 @@ impl<'t> Work<'t> {
                     self.put_register(scope, register)?;
                 }
                 Change::Move { from, to, register } => {
-                    let tombstone = register.tombstone(register.ver);
+                    let mut ver = register.ver;
+                    if museum::on(Exhibit::DeletesTie) {
+                        ver = self.tx.row_in(from, register.ty, register.id)?.map_or(ver, |(_, before, _)| before);
+                    }
+                    let tombstone = register.tombstone(ver);
                     self.gone.insert((from, register.ty, register.id));
                     self.enqueue(from, &Row::Register(tombstone), false);
                     self.gone.remove(&(to, register.ty, register.id));
@@ -352,13 +357,16 @@ impl<'t> Work<'t> {
                 let Some(pending) = self.pending.remove(&key) else { continue };
                 let (scope, ty, row_id) = key;
                 if !pending.is_new
-                    && let Some((old, ver, _)) = self.tx.row_in(scope, ty, row_id)?
+                    && let Some((old, ver, gone)) = self.tx.row_in(scope, ty, row_id)?
+                    && !(gone && museum::on(Exhibit::TombstonePurged))
                 {
                     // A row keeps its bucket: only events have quarters, and events do not change.
                     debug_assert_eq!(old, id);
                     bucket.digest.remove(ty, row_id, ver);
                 }
-                bucket.digest.add(ty, row_id, pending.ver);
+                if !(pending.gone && museum::on(Exhibit::TombstonePurged)) {
+                    bucket.digest.add(ty, row_id, pending.ver);
+                }
                 bucket.head += 1;
                 self.tx.put_row(&StoredRow {
                     bucket: id,

@@ -1300,6 +1300,8 @@ fn empty_hello() -> sync_protocol::wire::Hello {
         server_epoch: 0,
         purged: vec![],
         want_digests: false,
+        life: None,
+        call: 1,
         ext: Ext::default(),
     }
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use p256::ecdsa::signature::Signer;
@@ -11,8 +11,8 @@ use p256::ecdsa::{Signature, SigningKey};
 use server::keys::CursorKey;
 use server::storage::memory::MemoryStorage;
 use server::storage::sqlite::SqliteStorage;
-use server::storage::{Device, Session, Store};
-use server::sync::{SERVER_EPOCH_KEY, Secrets, SyncError, SyncService};
+use server::storage::{Device, Session, Store, Tx};
+use server::sync::{SERVER_EPOCH_KEY, Secrets, SyncError, SyncService, next_epoch, server_epoch_of};
 use server::work::{Work, rebuild_projections, verify_audit, verify_digests};
 use sync_protocol::access::Role;
 use sync_protocol::cbor::{self, Bytes, Cbor, Ext, Raw};
@@ -28,6 +28,8 @@ use sync_protocol::workflow::VisitStatus;
 use uuid::Uuid;
 
 const NOW: u64 = 1_795_312_800_000; // 2026-11-22
+/// Hours from the beginning of 2026 to `NOW`: the number of an epoch that begins then.
+const EPOCH_OF_NOW: u16 = 7_802;
 const VILLAGE_A: u8 = 11;
 const VILLAGE_B: u8 = 12;
 const TEAM_A: u8 = 21;
@@ -46,6 +48,8 @@ struct World {
     service: Arc<SyncService>,
     secrets: Secrets,
     clock: Arc<AtomicU64>,
+    /// What the next draw fills its bytes with.
+    drawn: Arc<AtomicU8>,
     raised: Arc<Mutex<Vec<u16>>>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -104,15 +108,7 @@ fn world(store: Store, folder: Option<tempfile::TempDir>) -> World {
     let clock = Arc::new(AtomicU64::new(NOW));
     let secrets = Secrets::of(&CursorKey::from_bytes([5; 32]));
     let raised = Arc::new(Mutex::new(Vec::new()));
-    let (ticking, told) = (Arc::clone(&clock), Arc::clone(&raised));
-    let service = Arc::new(SyncService::new(
-        store.clone(),
-        secrets.clone(),
-        1,
-        Arc::new(move || ServerMs(ticking.load(Ordering::SeqCst))),
-        Arc::new(|bytes: &mut [u8]| bytes.fill(3)),
-        Box::new(move |epoch| told.lock().unwrap().push(epoch)),
-    ));
+    let drawn = Arc::new(AtomicU8::new(3));
     let mut changes = territory(VILLAGE_A, TEAM_A, HOUSE_A);
     changes.extend(territory(VILLAGE_B, TEAM_B, HOUSE_B));
     for (user, village) in [(MEMBER, VILLAGE_A), (OTHER, VILLAGE_B)] {
@@ -134,7 +130,28 @@ fn world(store: Store, folder: Option<tempfile::TempDir>) -> World {
             work.finish()
         })
         .unwrap();
-    World { store, service, secrets, clock, raised, _folder: folder }
+    let service = service(&store, &secrets, &clock, &drawn, &raised);
+    World { store, service, secrets, clock, drawn, raised, _folder: folder }
+}
+
+/// The server starts on its store.
+fn service(
+    store: &Store,
+    secrets: &Secrets,
+    clock: &Arc<AtomicU64>,
+    drawn: &Arc<AtomicU8>,
+    raised: &Arc<Mutex<Vec<u16>>>,
+) -> Arc<SyncService> {
+    let (ticking, drawn, told) = (Arc::clone(clock), Arc::clone(drawn), Arc::clone(raised));
+    let service = SyncService::new(
+        store.clone(),
+        secrets.clone(),
+        store.read_blocking(server_epoch_of).unwrap(),
+        Arc::new(move || ServerMs(ticking.load(Ordering::SeqCst))),
+        Arc::new(move |bytes: &mut [u8]| bytes.fill(drawn.fetch_add(1, Ordering::SeqCst))),
+        Box::new(move |epoch| told.lock().unwrap().push(epoch)),
+    );
+    Arc::new(service.begin_life().unwrap())
 }
 
 /// The smallest phone that can speak: it keeps its ops and its cursors, nothing else.
@@ -149,6 +166,7 @@ struct Phone {
     ops: Vec<Vec<u8>>,
     cursors: BTreeMap<BucketId, Cursor>,
     holdings: [u8; 8],
+    life: Option<[u8; 16]>,
     salt: u8,
 }
 
@@ -208,6 +226,7 @@ impl World {
             ops: Vec::new(),
             cursors: BTreeMap::new(),
             holdings: [0; 8],
+            life: None,
             salt: n,
         }
     }
@@ -235,6 +254,11 @@ impl World {
         }
         answer.bytes = bytes;
         Ok(answer)
+    }
+
+    /// Ends the server and starts it again on the same store.
+    fn restart(&mut self) {
+        self.service = service(&self.store, &self.secrets, &self.clock, &self.drawn, &self.raised);
     }
 
     fn sync(&self, phone: &mut Phone, from: u64) -> Answer {
@@ -319,6 +343,8 @@ impl Phone {
             server_epoch: 0,
             purged: vec![],
             want_digests: false,
+            life: self.life,
+            call: 0,
             ext: Ext::default(),
         }
     }
@@ -365,6 +391,7 @@ impl Phone {
             }
         }
         self.cursors.retain(|bucket, _| !answer.dropped.contains(&bucket.scope));
+        self.life = answer.header.as_ref().and_then(|header| header.life).or(self.life);
         if let Some(control) = &answer.control {
             self.holdings = holdings_short(control.grants_rev, &control.holdings);
         }
@@ -681,8 +708,8 @@ fn a_store_that_went_back_in_time_begins_a_new_epoch() {
             })
             .unwrap();
         let answer = world.send(&phone.frames(&with(genuine), &[])).unwrap();
-        assert_eq!(answer.header.as_ref().unwrap().server_epoch, 2);
-        assert_eq!(*world.raised.lock().unwrap(), [2]);
+        assert_eq!(answer.header.as_ref().unwrap().server_epoch, EPOCH_OF_NOW);
+        assert_eq!(*world.raised.lock().unwrap(), [EPOCH_OF_NOW]);
         assert!(!answer.rows.is_empty(), "everything is loaded afresh");
     }
 }
@@ -705,7 +732,8 @@ fn a_restored_store_is_noticed_even_when_the_same_request_fills_the_gap_again() 
             })
             .unwrap();
         let answer = world.send(&phone.request(1)).unwrap();
-        assert_eq!(answer.header.unwrap().server_epoch, 2, "taking the op again must not hide the restore");
+        let epoch = answer.header.unwrap().server_epoch;
+        assert_eq!(epoch, EPOCH_OF_NOW, "taking the op again must not hide the restore");
     }
 }
 
@@ -863,5 +891,156 @@ fn a_long_history_comes_in_frames_that_can_be_cut() {
         }
         assert_eq!(rows, 63);
         assert!(requests > 1);
+    }
+}
+
+#[test]
+fn an_epoch_goes_by_the_hour_and_never_back() {
+    assert_eq!(next_epoch(1, ServerMs(NOW)), EPOCH_OF_NOW);
+    assert_eq!(next_epoch(EPOCH_OF_NOW, ServerMs(NOW)), EPOCH_OF_NOW + 1);
+    assert_eq!(next_epoch(EPOCH_OF_NOW, ServerMs(NOW + 3_600_000)), EPOCH_OF_NOW + 1);
+    // A clock that was set back, and one that is far ahead.
+    assert_eq!(next_epoch(EPOCH_OF_NOW, ServerMs(0)), EPOCH_OF_NOW + 1);
+    assert_eq!(next_epoch(EPOCH_OF_NOW, ServerMs(u64::MAX)), EPOCH_OF_NOW + 1);
+}
+
+/// For each engine: a server, and the same server put back to this moment, with everything that lay beside its store.
+fn twins() -> Vec<(World, World)> {
+    let mut pairs: Vec<(World, World)> = worlds().into_iter().zip(worlds()).collect();
+    for (_, restored) in &mut pairs {
+        restored.drawn.store(100, Ordering::SeqCst);
+        restored.restart();
+    }
+    pairs
+}
+
+#[test]
+fn a_restore_that_nobody_announced_is_noticed_although_no_cursor_is_ahead() {
+    // What was read after the backup was read in the life that is in it, or in a later one.
+    for restarts in [0, 1, 3] {
+        for (mut lost, world) in twins() {
+            let mut phone = lost.phone(MEMBER, 1);
+            drop(world.phone(MEMBER, 1));
+            (0..restarts).for_each(|_| lost.restart());
+            phone.record(VILLAGE_A, HOUSE_A);
+            lost.sync(&mut phone, 1);
+            // As many changes after the restore as before it: the same positions, and other rows.
+            let mut other = world.phone(MEMBER, 2);
+            other.record(VILLAGE_A, HOUSE_A);
+            world.sync(&mut other, 1);
+            assert_eq!(other.cursors, phone.cursors, "cursors alone do not tell");
+
+            let answer = world.sync(&mut phone, 0);
+            assert_eq!(answer.header.as_ref().unwrap().server_epoch, EPOCH_OF_NOW, "{restarts} restarts");
+            assert_eq!(answer.visits(), 1, "everything is loaded afresh");
+            assert_eq!(verdicts(&world.sync(&mut phone, 1)), [(1, Verdict::Applied)]);
+            for from in [0, 1, 0] {
+                world.sync(&mut phone, from);
+                world.sync(&mut other, from);
+            }
+            assert_eq!(*world.raised.lock().unwrap(), [EPOCH_OF_NOW], "once is enough");
+            world.is_sound();
+        }
+    }
+}
+
+#[test]
+fn what_was_read_before_the_backup_tells_of_no_restore() {
+    for (mut went_on, world) in twins() {
+        let mut phone = went_on.phone(MEMBER, 1);
+        drop(world.phone(MEMBER, 1));
+        went_on.sync(&mut phone, 0);
+        assert!(phone.life.is_some());
+        let answer = world.sync(&mut phone.clone(), 0);
+        assert_eq!(answer.header.unwrap().server_epoch, 1);
+        // Nor does a server that only starts again, however much it did between.
+        phone.record(VILLAGE_A, HOUSE_A);
+        went_on.sync(&mut phone, 1);
+        for _ in 0..3 {
+            went_on.restart();
+            went_on.sync(&mut phone, 0);
+        }
+        // Nor does a life that this server never named.
+        let forged = phone.life.map(|mut life| {
+            life[3] ^= 9;
+            life
+        });
+        let answer = went_on.sync(&mut Phone { life: forged, ..phone.clone() }, 0);
+        assert_eq!(answer.header.unwrap().server_epoch, 1);
+        assert!(went_on.raised.lock().unwrap().is_empty() && world.raised.lock().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_phone_that_gets_no_rows_tells_of_a_restore_once() {
+    for is_revoked in [true, false] {
+        for (lost, world) in twins() {
+            let mut phone = lost.phone(MEMBER, 1);
+            drop(world.phone(MEMBER, 1));
+            phone.record(VILLAGE_A, HOUSE_A);
+            lost.sync(&mut phone, 1);
+            if is_revoked {
+                let device = phone.device;
+                let revoke = move |tx: &mut dyn Tx| {
+                    let found = tx.device(device)?.unwrap();
+                    tx.put_device(&Device { revoked: Some(ServerMs(NOW)), ..found })
+                };
+                world.store.write_blocking(revoke).unwrap();
+            } else {
+                world.end_grant(MEMBER, VILLAGE_A);
+            }
+            for _ in 0..3 {
+                let answer = world.sync(&mut phone, 0);
+                assert!(answer.rows.is_empty());
+                assert_eq!(answer.header.unwrap().server_epoch, EPOCH_OF_NOW);
+            }
+            assert_eq!(*world.raised.lock().unwrap(), [EPOCH_OF_NOW]);
+        }
+    }
+}
+
+#[test]
+fn a_genuine_cursor_of_a_later_epoch_raises_the_epoch_above_it() {
+    const LATER: u16 = EPOCH_OF_NOW + 500;
+    for (mut lost, world) in twins() {
+        lost.store.write_blocking(|tx| tx.put_meta(SERVER_EPOCH_KEY, &LATER.to_be_bytes())).unwrap();
+        lost.restart();
+        let mut phone = lost.phone(MEMBER, 1);
+        drop(world.phone(MEMBER, 1));
+        lost.sync(&mut phone, 0);
+        phone.life = None;
+        let mut liar = phone.clone();
+        liar.cursors.values_mut().for_each(|cursor| cursor.seq -= 1);
+        let answer = world.sync(&mut liar, 0);
+        assert_eq!(answer.header.unwrap().server_epoch, 1, "a forged cursor raises nothing");
+
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(answer.header.unwrap().server_epoch, LATER + 1);
+        assert_eq!(answer.rows.len(), 3, "everything is loaded afresh");
+        world.sync(&mut phone, 0);
+        assert_eq!(*world.raised.lock().unwrap(), [LATER + 1]);
+    }
+}
+
+#[test]
+fn a_grant_that_was_ended_at_night_ends_then_and_not_in_the_morning() {
+    for world in worlds() {
+        let mut phone = world.phone(MEMBER, 1);
+        world.sync(&mut phone, 0);
+        // 01:00 in Việt Nam, the evening before in London.
+        let night = Day::of_ms(NOW + 86_400_000).begins().0 + 3_600_000;
+        world.clock.store(night, Ordering::SeqCst);
+        world.end_grant(MEMBER, VILLAGE_A);
+        world.clock.store(night + 60_000, Ordering::SeqCst);
+        let content = Raw(content(VILLAGE_A, HOUSE_A).cbor());
+        let record = RecordVisit { content, submit: true, plan: None, ext: Ext::default() };
+        for (salt, grants_rev) in [(90, 1), (91, 2)] {
+            let intent = Intent::VisitRecord(record.clone());
+            phone.ops.push(intent.into_op(Salt([salt; 16]), ClaimedMs(night), grants_rev).cbor());
+        }
+        let answer = world.sync(&mut phone, 1);
+        // The first knew nothing of the end; the second was made by somebody who had been told.
+        assert_eq!(verdicts(&answer), [(1, Verdict::Applied), (2, Verdict::Rejected)]);
+        world.is_sound();
     }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use server::keys::EpochFile;
 use server::seed::{self, SeedError};
-use server::startup::{DATABASE, Instance, StartError};
+use server::startup::{DATABASE, Instance, StartError, epoch_at_start};
 use server::storage::StorageError;
 use server::work::{rebuild_projections, verify_audit, verify_digests};
 use sync_protocol::access::Role;
@@ -15,6 +16,8 @@ use sync_protocol::ids::*;
 use sync_protocol::row::RowType;
 
 const NOW: u64 = 1_795_312_800_000; // 2026-11-22
+/// Hours from the beginning of 2026 to `NOW`: the number of an epoch that begins then.
+const EPOCH_OF_NOW: u16 = 7_802;
 
 fn open(folder: &Path) -> Result<Instance, StartError> {
     let drawn = AtomicU64::new(1);
@@ -107,11 +110,26 @@ fn a_store_that_is_behind_what_lies_beside_it_begins_a_new_epoch() {
     }
     std::fs::copy(&backup, &database).unwrap();
     let instance = open(folder.path()).unwrap();
-    assert_eq!(instance.sync.server_epoch(), 2);
+    assert_eq!(instance.sync.server_epoch(), EPOCH_OF_NOW);
     assert!(instance.store.read_blocking(|tx| tx.user_by_phone("0530000002")).unwrap().is_none());
     instance.store.0.close();
     drop(instance);
-    assert_eq!(open(folder.path()).unwrap().sync.server_epoch(), 2, "once is enough");
+    assert_eq!(open(folder.path()).unwrap().sync.server_epoch(), EPOCH_OF_NOW, "once is enough");
+}
+
+#[test]
+fn the_epoch_at_a_start_follows_from_the_store_and_what_lies_beside_it() {
+    let now = ServerMs(NOW);
+    let beside = |server_epoch, high_water| Some(EpochFile { server_epoch, high_water });
+    assert_eq!(epoch_at_start(None, 0, 0, now), (1, false), "a new store");
+    assert_eq!(epoch_at_start(beside(1, 40), 1, 40, now), (1, false), "nothing happened");
+    assert_eq!(epoch_at_start(beside(1, 40), 1, 90, now), (1, false), "the file is written now and then");
+    assert_eq!(epoch_at_start(beside(1, 40), 1, 39, now), (EPOCH_OF_NOW, true), "an older copy");
+    assert_eq!(epoch_at_start(beside(5, 0), 3, 40, now), (EPOCH_OF_NOW, true), "a copy from an earlier epoch");
+    assert_eq!(epoch_at_start(None, 3, 40, now), (EPOCH_OF_NOW, true), "a copy alone");
+    // Above every epoch that is known, also when the clock stands wrong.
+    assert_eq!(epoch_at_start(beside(9_000, 0), 3, 40, now), (9_001, true));
+    assert_eq!(epoch_at_start(None, 9_000, 40, ServerMs(0)), (9_001, true));
 }
 
 #[test]
@@ -137,4 +155,22 @@ fn a_file_that_is_no_store_is_left_alone() {
     std::fs::write(&database, vec![9u8; 8192]).unwrap();
     assert!(matches!(open(folder.path()), Err(StartError::Storage(StorageError::Damaged(_)))));
     assert_eq!(std::fs::read(&database).unwrap(), vec![9u8; 8192]);
+}
+
+#[test]
+fn a_server_starts_where_nothing_can_be_written_beside_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path()).unwrap();
+    opened.keep_high_water().unwrap();
+    let epoch = opened.sync.server_epoch();
+    drop(opened);
+    // As on a full disk: the new file cannot be made. The old one still says enough.
+    std::fs::create_dir(folder.path().join("server_epoch.json.new")).unwrap();
+    let again = open(folder.path()).unwrap();
+    assert_eq!(again.sync.server_epoch(), epoch);
+    assert!(again.keep_high_water().is_err(), "what could not be kept is told");
+    drop(again);
+    // Without the old one nobody knows whether the store was restored.
+    std::fs::remove_file(folder.path().join("server_epoch.json")).unwrap();
+    assert!(open(folder.path()).is_err());
 }

@@ -122,6 +122,11 @@ impl Day {
         Self(u32::try_from(ms.saturating_add(Self::UTC_PLUS_7_MS) / 86_400_000).unwrap_or(u32::MAX))
     }
 
+    /// The moment at which the day begins in Việt Nam.
+    pub fn begins(self) -> ServerMs {
+        ServerMs((u64::from(self.0) * 86_400_000).saturating_sub(Self::UTC_PLUS_7_MS))
+    }
+
     /// (year, month 1-12, day 1-31) of the proleptic Gregorian calendar.
     pub fn civil(self) -> (i64, u32, u32) {
         // Days to civil date with eras of 400 years that start on 1 March.

@@ -13,6 +13,7 @@ pub mod entity;
 pub mod fold;
 pub mod ids;
 pub mod merge;
+pub mod museum;
 pub mod op;
 pub mod outcome;
 pub mod phone_number;

@@ -5,6 +5,7 @@
 
 use crate::cbor::Raw;
 use crate::ids::Epoch;
+use crate::museum::{self, Exhibit};
 use crate::row::{Group, Stamp, Ver};
 
 /// Most independent equal answers that one group remembers; one more is treated as a clash.
@@ -32,7 +33,11 @@ impl Writer<'_> {
     pub fn knows(&self, stamp: &Stamp) -> bool {
         stamp.ver <= self.base_ver
             || (stamp.epoch == self.epoch && stamp.n < self.n)
-            || self.lineage.0.iter().any(|(epoch, below)| stamp.epoch == *epoch && stamp.n < *below)
+            || self
+                .lineage
+                .0
+                .iter()
+                .any(|(epoch, below)| stamp.epoch == *epoch && (stamp.n < *below || museum::on(Exhibit::PastPerDevice)))
     }
 }
 
@@ -49,6 +54,9 @@ pub enum Meeting {
 
 /// Compares a group with an op that sets it (C1 to C3).
 pub fn meet(current: &Group, value: &Raw, writer: &Writer<'_>) -> Meeting {
+    if museum::on(Exhibit::LastWriteWins) || museum::on(Exhibit::LwwOnClock) {
+        return Meeting::Clean;
+    }
     if current.stamps.iter().all(|stamp| writer.knows(stamp)) {
         Meeting::Clean
     } else if current.value == *value && current.stamps.len() < STAMPS_MAX {
@@ -63,6 +71,7 @@ pub fn after(current: &Group, value: &Raw, stamp: Stamp, meeting: Meeting, guard
     let mut next = current.clone();
     match meeting {
         Meeting::Clash if guarded => {}
+        Meeting::Agree if museum::on(Exhibit::AgreeReplacesStamp) => next.stamps = vec![stamp],
         Meeting::Agree => next.stamps.push(stamp),
         Meeting::Clean | Meeting::Clash => {
             next.value = value.clone();

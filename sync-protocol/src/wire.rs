@@ -389,6 +389,10 @@ int_map! {
         17 => purged: list (ScopeId, u64),
         /// Wants every bucket's head and digest in the trailer.
         18 => want_digests: flag bool,
+        /// The newest `life` of the rows here; goes along with the cursors.
+        19 => life: opt [u8; 16],
+        /// How many requests this phone has made: two are never alike, so neither are their answers' `re`.
+        20 => call: num u64,
     }
     /// Up: a run of ops without a gap.
     pub struct OpsFrame {
@@ -415,6 +419,10 @@ int_map! {
         4 => next_after_ms: num u32,
         /// Bits of `header_flag`.
         5 => flags: num u8,
+        /// `SealedHello::tag` of the hello that this answers.
+        6 => re: req [u8; 4],
+        /// In an answer with rows: which life of the server they were read in, and how far it had come. Opaque to the phone.
+        7 => life: opt [u8; 16],
     }
     /// Down: what became of ops.
     pub struct Outcomes {
@@ -572,6 +580,14 @@ fn hello_seal(hello: &[u8], sync_key: &[u8; 32]) -> [u8; SEAL_BYTES] {
     seal
 }
 
+/// What names a sealed hello in its answer; the seal lies at the end of the payload.
+pub fn hello_tag(sealed: &[u8]) -> [u8; 4] {
+    let mut tag = [0; 4];
+    let seal = &sealed[sealed.len().saturating_sub(SEAL_BYTES)..];
+    seal.iter().zip(&mut tag).for_each(|(byte, tag)| *tag = *byte);
+    tag
+}
+
 /// A hello as it arrived, not yet believed.
 #[derive(Clone, Debug)]
 pub struct SealedHello {
@@ -588,6 +604,12 @@ impl SealedHello {
         let (signed, seal) = payload.split_at(at);
         let seal: [u8; SEAL_BYTES] = seal.try_into().map_err(|_| Malformed::WrongShape)?;
         Ok(Self { hello: cbor::read(signed)?, signed: signed.to_vec(), seal })
+    }
+
+    /// What names this hello in its answer: the first bytes of its seal. An answer that went astray (a proxy that mixes
+    /// answers up, an old one repeated) names another, and is not taken for this one's (P8).
+    pub fn tag(&self) -> [u8; 4] {
+        hello_tag(&self.seal)
     }
 
     /// Whether the holder of the key sealed it. Compares in constant time.

@@ -374,6 +374,8 @@ fn hello(last_n: u64, oldest_n: u64) -> Hello {
         server_epoch: 1,
         purged: vec![],
         want_digests: false,
+        life: None,
+        call: 3,
         ext: ext(),
     }
 }
@@ -386,6 +388,8 @@ fn header() -> Header {
         durable_upto: 0,
         next_after_ms: 60_000,
         flags: header_flag::UPDATE_ADVISED,
+        re: hello_tag(&seal_hello(&hello(2, 1), &SYNC_KEY)),
+        life: Some([0x36; 16]),
         ext: ext(),
     }
 }
@@ -466,6 +470,8 @@ fn messages() -> Vec<(&'static str, FrameKind, Vec<u8>)> {
         ask: vec![1],
         purged: vec![(ScopeId(id(OTHER_VILLAGE)), 200)],
         want_digests: true,
+        life: Some([0x36; 16]),
+        call: 70_000,
         ..hello(2, 1)
     };
     let drop = DropFrame { scopes: vec![ScopeId(id(OTHER_VILLAGE))], ext: ext() };

@@ -215,6 +215,8 @@ fn hello() -> Hello {
         server_epoch: 1,
         purged: vec![],
         want_digests: false,
+        life: Some([5; 16]),
+        call: 300,
         ext: ext(),
     }
 }

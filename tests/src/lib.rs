@@ -1,5 +1,8 @@
 //! What tests across crates share: a server as a process of its own, a phone with a real file, an officer at the desk.
 
+#[cfg(feature = "sim")]
+pub mod sim;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

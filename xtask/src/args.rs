@@ -9,6 +9,9 @@ pub(crate) const DEMO_PORT: u16 = 8787;
 /// The seed of `demo --once` unless told otherwise.
 pub(crate) const DEMO_SEED: u64 = 1;
 
+/// The phones, minutes and seed of `trial` unless told otherwise.
+pub(crate) const TRIAL: Trial = Trial { phones: 24, minutes: 2, seed: 1, without_full_disks: false, data: None };
+
 /// Printed by `help`, on standard output.
 pub(crate) const HELP: &str = "\
 The project's commands.
@@ -30,6 +33,30 @@ cargo xtask demo --once [--seed N] [--data DIR]
       --seed N    the same seed gives the same story (default 1)
       --data DIR  leave the files there for a look (default: a fresh temporary folder, removed after success)
 
+cargo xtask sim [--seeds N] [--start S] [--minutes M] [--jobs J] [--twice] [--complete]
+    Plays simulated worlds of phones and a server over disks and networks that fail, and judges them by an independent
+    model. Prints one line per broken world and, last, one line of JSON; exits 0 only if nothing broke.
+      --seeds N    so many worlds (default 1000), from seed S on (default 0), J at a time (default 2)
+      --minutes M  stop after so long
+      --twice      play every world twice and compare the fingerprints
+      --complete   fail also if a branch that a long run must reach was never taken
+
+cargo xtask sim --replay SEED
+    Plays one world; if it breaks, tells the story with what is not needed left out.
+
+cargo xtask sim --museum [--seeds N]
+    Switches every known bug on, one after the other; exits 0 only if each is caught within N worlds.
+
+cargo xtask trial [--phones N] [--minutes M] [--seed S] [--data DIR] [--without-full-disks]
+    A real server and many phones, each a process, over a line that resets, throttles, swallows and doubles; both
+    sides are killed at random, disks fill up. Then everybody syncs and everything is counted; exits 0 only if nothing
+    was lost or doubled and every kind of fault really happened. Full disks take root, or user namespaces.
+      --phones N   so many processes (default 24 phones)
+      --minutes M  so long, the counting aside (default 2 minutes)
+      --seed S     the same seed chooses the same harm, the scheduling of processes aside (default seed 1)
+      --data DIR   leave the files there for a look (default: a fresh temporary folder, removed after success)
+      --without-full-disks  where no small disk can be mounted; the result says that this part was not run
+
 cargo xtask bench
     Runs the benchmarks, then measures the budgets end to end.
 
@@ -46,6 +73,8 @@ pub(crate) enum Command {
     Help,
     Test(Test),
     Demo(Demo),
+    Sim(Vec<String>),
+    Trial(Trial),
     Bench,
 }
 
@@ -65,6 +94,21 @@ pub(crate) enum Demo {
     Serve { port: u16, data: Option<PathBuf> },
     /// Run the main job once, headless.
     Once { seed: u64, data: Option<PathBuf> },
+}
+
+/// `cargo xtask trial`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trial {
+    /// Processes that play phones.
+    pub(crate) phones: u32,
+    /// How long.
+    pub(crate) minutes: u32,
+    /// What is chosen.
+    pub(crate) seed: u64,
+    /// No small disk can be mounted here.
+    pub(crate) without_full_disks: bool,
+    /// Where the files stay.
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// A command line that was not understood, in words.
@@ -89,9 +133,12 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
     let asks_help = rest.iter().any(|word| word == "--help" || word == "-h");
     match name.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
-        "test" | "demo" | "bench" if asks_help => Ok(Command::Help),
+        "test" | "demo" | "sim" | "trial" | "bench" if asks_help => Ok(Command::Help),
         "test" => parse_test(rest).map(Command::Test),
         "demo" => parse_demo(rest).map(Command::Demo),
+        // The simulator reads its own words.
+        "sim" => Ok(Command::Sim(rest)),
+        "trial" => parse_trial(rest).map(Command::Trial),
         "bench" => match rest.first() {
             Some(word) => usage(format!("`bench` takes no options, but got `{word}`")),
             None => Ok(Command::Bench),
@@ -143,6 +190,36 @@ fn parse_demo(words: Vec<String>) -> Result<Demo, Usage> {
     }
 }
 
+fn parse_trial(words: Vec<String>) -> Result<Trial, Usage> {
+    let mut trial = TRIAL;
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let (name, inline) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+            _ => (word, None),
+        };
+        if name == "--without-full-disks" && inline.is_none() {
+            trial.without_full_disks = true;
+            continue;
+        }
+        if !matches!(name.as_str(), "--phones" | "--minutes" | "--seed" | "--data") {
+            return usage(format!("`trial` does not know `{name}`"));
+        }
+        let Some(value) = inline.or_else(|| words.next()) else { return usage(format!("`{name}` needs a value")) };
+        match name.as_str() {
+            "--phones" => trial.phones = number::<u32>(&name, &value)?,
+            "--minutes" => trial.minutes = number::<u32>(&name, &value)?,
+            "--seed" => trial.seed = number::<u64>(&name, &value)?,
+            _ if value.is_empty() => return usage("`--data` needs the path of a folder"),
+            _ => trial.data = Some(PathBuf::from(value)),
+        }
+    }
+    if trial.phones == 0 || trial.minutes == 0 {
+        return usage("`trial` needs at least one phone and one minute");
+    }
+    Ok(trial)
+}
+
 fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, Usage> {
     value.parse().or_else(|_| usage(format!("`{name}` needs a whole number in range, not `{value}`")))
 }
@@ -164,7 +241,9 @@ mod tests {
         assert_eq!(read("test"), Ok(Command::Test(Test { quick: false, deny: false })));
         assert_eq!(read("demo"), Ok(Command::Demo(Demo::Serve { port: DEMO_PORT, data: None })));
         assert_eq!(read("demo --once"), Ok(Command::Demo(Demo::Once { seed: DEMO_SEED, data: None })));
+        assert_eq!(read("trial"), Ok(Command::Trial(TRIAL)));
         assert_eq!(read("bench"), Ok(Command::Bench));
+        assert_eq!(read("sim --seeds 3"), Ok(Command::Sim(vec!["--seeds".into(), "3".into()])));
     }
 
     #[test]
@@ -175,11 +254,14 @@ mod tests {
         assert_eq!(read("demo --port=0 --data=x/y"), served);
         let once = Ok(Command::Demo(Demo::Once { seed: 7, data: Some("z".into()) }));
         assert_eq!(read("demo --seed 7 --data z --once"), once);
+        let trial = Trial { phones: 200, minutes: 5, seed: 9, without_full_disks: true, data: Some("z".into()) };
+        let line = "trial --seed=9 --minutes 5 --without-full-disks --data z --phones 200";
+        assert_eq!(read(line), Ok(Command::Trial(trial)));
     }
 
     #[test]
     fn help_is_given_wherever_it_is_asked_for() {
-        for line in ["help", "--help", "-h", "test --help", "demo -h", "bench --help"] {
+        for line in ["help", "--help", "-h", "test --help", "demo -h", "trial --help", "bench --help"] {
             assert_eq!(read(line), Ok(Command::Help), "{line}");
         }
     }
@@ -188,6 +270,9 @@ mod tests {
     fn the_help_text_names_the_defaults_that_hold() {
         assert!(HELP.contains(&format!("default {DEMO_PORT};")));
         assert!(HELP.contains(&format!("(default {DEMO_SEED})")));
+        assert!(HELP.contains(&format!("(default {} phones)", TRIAL.phones)));
+        assert!(HELP.contains(&format!("(default {} minutes)", TRIAL.minutes)));
+        assert!(HELP.contains(&format!("(default seed {})", TRIAL.seed)));
     }
 
     #[test]
@@ -198,6 +283,7 @@ mod tests {
         assert!(complaint("test --fast").contains("`--fast`"));
         assert!(complaint("demo here").contains("`here`"));
         assert!(complaint("demo --once=yes").contains("`--once`"));
+        assert!(complaint("trial --many").contains("`--many`"));
         assert!(complaint("bench --all").contains("`--all`"));
     }
 
@@ -207,6 +293,9 @@ mod tests {
         assert!(complaint("demo --port 65536").contains("`65536`"));
         assert!(complaint("demo --once --seed -1").contains("`-1`"));
         assert!(complaint("demo --data=").contains("folder"));
+        assert!(complaint("trial --phones").contains("needs a value"));
+        assert!(complaint("trial --phones 0").contains("at least one"));
+        assert!(complaint("trial --minutes=-2").contains("`-2`"));
     }
 
     #[test]

@@ -97,18 +97,18 @@ fn become_program(command: &mut Command) -> Result<(), Failure> {
 }
 
 /// A folder given by a person is meant from where the person stands; the programs run there too, but may move.
-fn from_here(dir: &Path) -> PathBuf {
+pub(crate) fn from_here(dir: &Path) -> PathBuf {
     std::path::absolute(dir).unwrap_or_else(|_| root().join(dir))
 }
 
 /// A name in the temporary folder that nobody else has.
-fn fresh_name() -> PathBuf {
+pub(crate) fn fresh_name() -> PathBuf {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     std::env::temp_dir().join(format!("thonso-demo-{}-{}", std::process::id(), now.as_nanos()))
 }
 
 /// Whether nothing is there yet: no such folder, or an empty one.
-fn is_new(dir: &Path) -> Result<bool, Failure> {
+pub(crate) fn is_new(dir: &Path) -> Result<bool, Failure> {
     match fs::read_dir(dir) {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
@@ -117,7 +117,7 @@ fn is_new(dir: &Path) -> Result<bool, Failure> {
 }
 
 /// Makes the folder, closed to other people of this machine: it will hold (sample) households.
-fn make(dir: &Path) -> Result<(), Failure> {
+pub(crate) fn make(dir: &Path) -> Result<(), Failure> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

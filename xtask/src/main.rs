@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test`, `cargo xtask demo`, `cargo xtask bench`.
+//! The project's commands: `cargo xtask test`, `cargo xtask demo`, `cargo xtask trial`, `cargo xtask bench`.
 //!
 //! This crate depends on nothing, not even on the product, so that it builds in seconds on a fresh machine and can say
 //! what is missing before the long build starts. It decides nothing about the product: it runs other programs.
@@ -8,7 +8,9 @@ mod bench;
 mod demo;
 mod needs;
 mod run;
+mod sim;
 mod test;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
         }
         Command::Test(options) => test::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Trial(options) => trial::run(&options),
+        Command::Sim(words) => sim::run(&words),
         Command::Bench => bench::run(),
     };
     match outcome {

@@ -17,6 +17,8 @@ const SET: &str =
 const REMOVE: &str = "DELETE FROM kv WHERE key = :key";
 
 pub(crate) const OVERLAY_DIRTY: &str = "overlay_dirty";
+/// Only with the museum's exhibit `GateNotCleared`.
+pub(crate) const SYNC_RUNNING: &str = "sync_running";
 const IDENTITY: &str = "identity";
 const DEVICE_KEY: &str = "device_key";
 const CONTROL: &str = "control";
@@ -95,6 +97,12 @@ int_map! {
         20 => unreadable: num u64,
         /// This phone's clock when the wait began: a clock that lies before it was set back, and the wait is void.
         21 => wait_from_ms: num u64,
+        /// The server's day on which the rows were last counted anew.
+        22 => counted_day: num u32,
+        /// In which life of the server, and how far on in it, the newest rows were read.
+        23 => life: opt [u8; 16],
+        /// Requests made so far.
+        24 => calls: num u64,
     }
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row as SqlRow, named_params, params};
 use sync_protocol::cbor::{Bytes, Cbor};
 use sync_protocol::ids::*;
 use sync_protocol::merge::Lineage;
+use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::op::{Chain, Op, OpName};
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 
@@ -32,7 +33,7 @@ WHERE lid = :lid
 const APPEND: &str = "
 INSERT INTO op (epoch, n, uid, bytes, chain) VALUES (:epoch, :n, :uid, :bytes, :chain)
 ";
-const COLUMNS: &str = "seq, epoch, n, bytes, state, verdict, outcome, durable";
+pub(super) const COLUMNS: &str = "seq, epoch, n, bytes, state, verdict, outcome, durable";
 const RENUMBER: &str = "
 UPDATE op SET epoch = :epoch, n = :n, chain = :chain, state = 0, verdict = NULL, outcome = NULL, decided = NULL
 WHERE seq = :seq
@@ -161,7 +162,7 @@ fn verdict_of(number: Option<u8>) -> Option<Verdict> {
         .find(|verdict| Some(verdict_number(*verdict)) == number)
 }
 
-fn stored(row: &SqlRow<'_>) -> rusqlite::Result<StoredOp> {
+pub(super) fn stored(row: &SqlRow<'_>) -> rusqlite::Result<StoredOp> {
     let outcome: Option<Vec<u8>> = row.get("outcome")?;
     Ok(StoredOp {
         seq: row.get("seq")?,
@@ -238,12 +239,16 @@ impl Db<'_> {
 
     /// Takes an op into the outbox. Gives its number.
     pub(crate) fn append(&mut self, op: &Op) -> Result<u64> {
+        self.append_bytes(op.uid(), op.cbor())
+    }
+
+    /// Takes the bytes of an op into the outbox. Gives their number.
+    pub(super) fn append_bytes(&mut self, uid: OpUid, bytes: Vec<u8>) -> Result<u64> {
         let mut outbox = self.outbox()?;
-        let bytes = op.cbor();
         outbox.last_n += 1;
         outbox.last_chain = outbox.last_chain.then(&bytes);
         self.conn.prepare_cached(APPEND)?.execute(named_params! {
-            ":epoch": outbox.epoch.0 as i64, ":n": outbox.last_n as i64, ":uid": op.uid().as_bytes(),
+            ":epoch": outbox.epoch.0 as i64, ":n": outbox.last_n as i64, ":uid": uid.as_bytes(),
             ":bytes": bytes, ":chain": outbox.last_chain.0,
         })?;
         self.set_outbox(&outbox)?;
@@ -299,6 +304,9 @@ impl Db<'_> {
     /// Ops that wait for an answer, up to so many bytes (but at least one) and so many ops, as runs without a gap.
     pub(crate) fn runs(&mut self, bytes_max: usize, ops_max: usize) -> Result<Vec<Run>> {
         let outbox = self.outbox()?;
+        if museum::on(Exhibit::UploadWaitsForWrite) && self.op_counts()?.pending == 0 {
+            return Ok(Vec::new());
+        }
         let mut statement = self
             .conn
             .prepare_cached("SELECT n, bytes, chain FROM op WHERE verdict IS NULL AND epoch = :epoch ORDER BY n")?;
@@ -426,8 +434,9 @@ impl Db<'_> {
         Ok(proven + 1)
     }
 
-    /// Marks what the server has in a backup, or has had for long, and forgets what nothing needs any more.
-    pub(crate) fn settle(&mut self, durable_upto: u64, server_ms: ServerMs) -> Result<()> {
+    /// Marks what the server has in a backup, or has had for long, and forgets what nothing needs any more. Gives how
+    /// many ops were forgotten.
+    pub(crate) fn settle(&mut self, durable_upto: u64, server_ms: ServerMs) -> Result<usize> {
         let mut outbox = self.outbox()?;
         // Answers come in order, so those older than the limit are a prefix.
         let kept_since = server_ms.0.saturating_sub(KEPT_MS) as i64;
@@ -455,18 +464,20 @@ impl Db<'_> {
         self.conn
             .prepare_cached("UPDATE op SET durable = 1 WHERE epoch <> :epoch AND decided < :since")?
             .execute(params![outbox.epoch.0 as i64, kept_since])?;
-        self.conn
+        Ok(self
+            .conn
             .prepare_cached("DELETE FROM op WHERE durable = 1 AND (state = 3 OR (verdict = 3 AND dismissed = 1))")?
-            .execute([])?;
-        Ok(())
+            .execute([])?)
     }
 
     /// Decided ops whose rows are in the base, or that must be in it because the answer was complete, are echoed.
     pub(crate) fn mark_echoed(&mut self, complete: bool) -> Result<()> {
-        if complete {
-            self.conn.prepare_cached("UPDATE op SET state = 3 WHERE state = 2 AND verdict IN (0, 1)")?.execute([])?;
-            return Ok(());
+        if complete || museum::on(Exhibit::OverlayDroppedAtAck) {
+            let sql = "UPDATE op SET state = 3 WHERE state = 2 AND verdict IN (0, 1)";
+            let echoed = self.conn.prepare_cached(sql)?.execute([])?;
+            return self.prediction_ends(echoed > 0);
         }
+        let mut echoed = false;
         let sql = format!("SELECT {COLUMNS} FROM op WHERE state = 2 AND verdict IN (0, 1)");
         let ops: Vec<StoredOp> =
             self.conn.prepare_cached(&sql)?.query_map([], stored)?.collect::<rusqlite::Result<_>>()?;
@@ -475,7 +486,16 @@ impl Db<'_> {
             let Some((ty, id)) = Op::read(&op.bytes).ok().as_ref().and_then(super::view::target) else { continue };
             if self.base_ver(ty, id)?.is_some_and(|here| here >= ver) {
                 self.conn.prepare_cached("UPDATE op SET state = 3 WHERE seq = :seq")?.execute([op.seq])?;
+                echoed = true;
             }
+        }
+        self.prediction_ends(echoed)
+    }
+
+    /// What is echoed is no longer predicted: the overlay must be made anew, whatever else this answer brought.
+    fn prediction_ends(&mut self, echoed: bool) -> Result<()> {
+        if echoed && !museum::on(Exhibit::EchoLeavesPrediction) {
+            self.set_kv_flag(super::kv::OVERLAY_DIRTY, true)?;
         }
         Ok(())
     }

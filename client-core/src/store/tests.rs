@@ -144,6 +144,24 @@ fn the_reserve_lies_beside_the_file_until_it_is_needed() {
 }
 
 #[test]
+fn a_sync_gives_up_the_reserve_and_a_missing_folder_is_no_full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("phone.db");
+    let mut store = Store::open(path.as_path(), None).unwrap();
+    let mut tries = 0;
+    let done = store.write_with_reserve(|_| {
+        tries += 1;
+        if tries == 1 { Err(Error::StorageFull) } else { Ok(tries) }
+    });
+    assert_eq!(done.unwrap(), 2);
+    assert!(!beside(&path, "ballast").exists());
+    // There is one reserve, and it is gone.
+    assert!(matches!(store.write_with_reserve(|_| Err::<(), _>(Error::StorageFull)), Err(Error::StorageFull)));
+    let error = Store::open(folder.path().join("nowhere").join("phone.db").as_path(), None).unwrap_err();
+    assert!(matches!(error, Error::Sqlite(_)), "{error:?}");
+}
+
+#[test]
 fn a_store_of_a_newer_app_is_refused_and_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("phone.db");
@@ -217,6 +235,96 @@ fn a_damaged_file_is_set_aside_and_its_outbox_is_rescued() {
     let here: Vec<OpUid> = store.not_yet_synced().unwrap().iter().map(|op| op.uid).collect();
     assert_eq!(here, saved);
     assert_eq!(store.identity().unwrap().unwrap().display_name, "Vàng Thị Mỷ");
+}
+
+/// A household of the village, as the server sent it.
+fn receive_household(store: &mut Store, text: &str) -> Uuid {
+    let id = derive_id(DerivedTag::Row, NOW, &[7; 16], 0);
+    let stamp = Stamp { ver: Ver::first(1), epoch: Epoch(1), n: 1 };
+    let household = Register::new(RowType::HOUSEHOLD, id, stamp, [label(text)]);
+    let frame = RowsFrame {
+        scope: village(),
+        class: Class::Register as u8,
+        quarter: 0,
+        gen_: 1,
+        from: 0,
+        to: 1,
+        mac: [0; 8],
+        rows: rows_as_bytes(&[Row::Register(household)]),
+        ext: no_ext(),
+    };
+    store.write(|db| db.apply_rows(&frame, false, true)).unwrap();
+    id
+}
+
+/// What bad storage does: the row is gone, and no counter says so.
+fn lose_row(store: &mut Store, id: Uuid) {
+    let lost = store.conn.execute("DELETE FROM base WHERE id = ?1", [id.as_bytes()]).unwrap();
+    assert_eq!(lost, 1);
+}
+
+#[test]
+fn a_row_that_bad_storage_took_is_missed_within_a_day() {
+    use sync_protocol::digest::{BucketState, fold};
+    let (mut store, _) = enrolled(Location::Memory);
+    let id = receive_household(&mut store, "nhà đầu suối");
+    let state = |bucket: &base::Bucket| BucketState {
+        bucket: bucket.id,
+        gen_: bucket.gen_,
+        head: bucket.seq,
+        digest: bucket.digest,
+    };
+    let states: Vec<BucketState> = store.read(|db| Ok(db.buckets(false)?.iter().map(state).collect())).unwrap();
+    let proof = fold(&states);
+    let mut counted = 0;
+    let mut check = |store: &mut Store, day| store.write(|db| db.check_digest(false, proof, Day(day), &mut counted));
+    assert_eq!(check(&mut store, 20_000).unwrap(), DigestCheck::Agrees);
+    lose_row(&mut store, id);
+    // Counting takes time, so it is done once a day; then the server is asked for its heads, and the bucket comes again.
+    assert_eq!(check(&mut store, 20_000).unwrap(), DigestCheck::Agrees);
+    assert_eq!(check(&mut store, 20_001).unwrap(), DigestCheck::AskHeads);
+}
+
+#[test]
+fn a_purge_removes_the_words_of_a_row_that_bad_storage_took() {
+    let (mut store, _) = enrolled(Location::Memory);
+    let id = receive_household(&mut store, "nhà đầu suối");
+    lose_row(&mut store, id);
+    let words = |store: &Store| -> (i64, i64) {
+        let count = |sql| store.conn.query_row(sql, [], |row| row.get(0)).unwrap();
+        (count("SELECT count(*) FROM household"), count("SELECT count(*) FROM household_search_content"))
+    };
+    assert_eq!(words(&store), (1, 1), "the words are still there");
+    store.write(|db| db.purge_scope(village())).unwrap();
+    assert_eq!(words(&store), (0, 0));
+}
+
+#[test]
+fn what_was_purged_does_not_survive_a_power_cut_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("phone.db");
+    let (mut store, _) = enrolled(Location::File(path.clone()));
+    receive_household(&mut store, "DAUVETTHONCU");
+    store.write(|db| db.purge_scope(village())).unwrap();
+    // The power goes here: the purge is on the disk, and so is the log from before it.
+    let after = folder.path().join("after.db");
+    let file_of = |path: &Path, ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    for ending in ["", "-wal"] {
+        std::fs::copy(file_of(&path, ending), file_of(&after, ending)).unwrap();
+    }
+    drop(store);
+    let shows = |ending| {
+        let bytes = std::fs::read(file_of(&after, ending)).unwrap_or_default();
+        ["DAUVETTHONCU", "dauvetthoncu"].iter().any(|mark| bytes.windows(12).any(|window| window == mark.as_bytes()))
+    };
+    assert!(shows("-wal"), "the test would see it");
+    let store = Store::open(after.as_path(), None).unwrap();
+    assert!(!shows("") && !shows("-wal"), "the purged is still in a file");
+    drop(store);
 }
 
 #[test]

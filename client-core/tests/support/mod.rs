@@ -418,6 +418,8 @@ impl MiniServer {
             durable_upto,
             next_after_ms: self.next_after_ms,
             flags,
+            re: sealed.tag(),
+            life: None,
             ext: Ext::default(),
         };
         let mut write = |kind, bytes: Vec<u8>| write_frame(kind, &bytes, Effort::Server, &mut out).unwrap();
@@ -635,6 +637,8 @@ impl MiniServer {
             server_epoch: 0,
             purged: vec![],
             want_digests: false,
+            life: None,
+            call: 0,
             ext: Ext::default(),
         };
         let outbox = Outbox { parent: None, user: who, chains: vec![], outcomes: vec![], durable_upto: 0 };

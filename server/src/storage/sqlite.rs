@@ -239,7 +239,8 @@ impl Storage for SqliteStorage {
                 job(&mut SqliteTx { connection: &connection })
             }))
             .unwrap_or_else(|_| Err(StorageError::Failed("a job panicked".into())));
-            connection.execute_batch("ROLLBACK")?;
+            // A read that failed may have ended the transaction itself; its own error is the one to tell.
+            take_back(&connection);
             result
         })();
         lock(&self.readers.free).push(connection);

@@ -9,6 +9,7 @@ use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, st
 use crate::entity::*;
 use crate::ids::*;
 use crate::merge::{Meeting, after, meet};
+use crate::museum::{self, Exhibit};
 use crate::op::*;
 use crate::outcome::Code;
 use crate::phone_number;
@@ -110,6 +111,10 @@ pub(super) fn set<S: State>(
     let stamp = context.stamp(ver);
     let writer = context.writer(body.base_ver);
     let mut register = Register { ver, ..current.clone() };
+    if museum::on(Exhibit::ExtDropped) {
+        register.ext = Ext::default();
+        register.groups.retain(|key, _| *key <= household::STATUS);
+    }
     let mut disputes = Disputes::new(op);
     for (key, value) in &body.groups.0 {
         let Some(group) = current.groups.get(key) else {
@@ -118,6 +123,10 @@ pub(super) fn set<S: State>(
         };
         let meeting = meet(group, value, &writer);
         let mut next = after(group, value, stamp, meeting, is_guarded(ty, *key));
+        #[cfg(feature = "museum")]
+        if museum::on(Exhibit::LwwOnClock) {
+            next = later_clock_wins(group, next, op.at);
+        }
         if meeting == Meeting::Clash {
             next.case = Some(store(disputes.open(state, context, scope, &current, *key, value))?);
         } else if group.value != *value {
@@ -129,6 +138,18 @@ pub(super) fn set<S: State>(
     let mut changes = vec![Change::PutRegister { scope, register }];
     let case = disputes.finish(&mut changes);
     Ok(Decision::applied(ver, changes).with_case(case))
+}
+
+/// The exhibit `LwwOnClock`: the claimed time of the last edit lies beside the group, under a key for experiments.
+#[cfg(feature = "museum")]
+fn later_clock_wins(before: &Group, mut next: Group, at: ClaimedMs) -> Group {
+    const CLAIMED: u64 = 64;
+    let claimed = before.ext.0.get(&CLAIMED).and_then(|at| ClaimedMs::from_cbor(at).ok());
+    if claimed.is_some_and(|claimed| claimed > at) {
+        return before.clone();
+    }
+    next.ext.0.insert(CLAIMED, at.cbor());
+    next
 }
 
 pub(super) fn relocate<S: State>(
