@@ -5,7 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sync_protocol::museum::{self, Exhibit};
-use tests::sim::run;
+use tests::sim::{FOUND, run};
 
 /// Which exhibit is on is a matter of the whole process.
 static MUSEUM: Mutex<()> = Mutex::new(());
@@ -47,9 +47,6 @@ fn a_seed_means_one_world() {
     traces.dedup();
     assert_eq!(traces.len(), 40, "two seeds gave the same world");
 }
-
-/// The bugs that the simulator found in this engine, each with the first seed that shows it.
-const FOUND: &[(Exhibit, u64)] = &[];
 
 #[test]
 fn every_bug_that_was_found_here_would_be_found_again() {

@@ -12,6 +12,9 @@ pub(crate) const DEMO_SEED: u64 = 1;
 /// The phones, minutes and seed of `trial` unless told otherwise.
 pub(crate) const TRIAL: Trial = Trial { phones: 24, minutes: 2, seed: 1, without_full_disks: false, data: None };
 
+/// The worlds of `coverage` unless told otherwise.
+pub(crate) const COVERAGE_SEEDS: u32 = 60;
+
 /// Printed by `help`, on standard output.
 pub(crate) const HELP: &str = "\
 The project's commands.
@@ -60,6 +63,12 @@ cargo xtask trial [--phones N] [--minutes M] [--seed S] [--data DIR] [--without-
 cargo xtask bench
     Runs the benchmarks, then measures the budgets end to end.
 
+cargo xtask coverage [--seeds N] [--gaps]
+    Which lines and branches of the protocol, the phone's store and its session are reached by their tests and the
+    simulator: a table. Needs LLVM's llvm-profdata and llvm-cov; says how to install them where they lack.
+      --seeds N  the simulator plays so many worlds (default 60; 0 leaves it out)
+      --gaps     name also what was not reached, by line
+
 cargo xtask help
     This text.
 
@@ -76,6 +85,7 @@ pub(crate) enum Command {
     Sim(Vec<String>),
     Trial(Trial),
     Bench,
+    Coverage { seeds: u32, gaps: bool },
 }
 
 /// `cargo xtask test`.
@@ -133,12 +143,13 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
     let asks_help = rest.iter().any(|word| word == "--help" || word == "-h");
     match name.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
-        "test" | "demo" | "sim" | "trial" | "bench" if asks_help => Ok(Command::Help),
+        "test" | "demo" | "sim" | "trial" | "bench" | "coverage" if asks_help => Ok(Command::Help),
         "test" => parse_test(rest).map(Command::Test),
         "demo" => parse_demo(rest).map(Command::Demo),
         // The simulator reads its own words.
         "sim" => Ok(Command::Sim(rest)),
         "trial" => parse_trial(rest).map(Command::Trial),
+        "coverage" => parse_coverage(rest),
         "bench" => match rest.first() {
             Some(word) => usage(format!("`bench` takes no options, but got `{word}`")),
             None => Ok(Command::Bench),
@@ -220,6 +231,22 @@ fn parse_trial(words: Vec<String>) -> Result<Trial, Usage> {
     Ok(trial)
 }
 
+fn parse_coverage(words: Vec<String>) -> Result<Command, Usage> {
+    let (mut seeds, mut gaps) = (COVERAGE_SEEDS, false);
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value.to_owned()))) {
+            ("--gaps", None) => gaps = true,
+            ("--seeds", inline) => match inline.or_else(|| words.next()) {
+                Some(value) => seeds = number("--seeds", &value)?,
+                None => return usage("`--seeds` needs a value"),
+            },
+            _ => return usage(format!("`coverage` does not know `{word}`")),
+        }
+    }
+    Ok(Command::Coverage { seeds, gaps })
+}
+
 fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, Usage> {
     value.parse().or_else(|_| usage(format!("`{name}` needs a whole number in range, not `{value}`")))
 }
@@ -243,6 +270,7 @@ mod tests {
         assert_eq!(read("demo --once"), Ok(Command::Demo(Demo::Once { seed: DEMO_SEED, data: None })));
         assert_eq!(read("trial"), Ok(Command::Trial(TRIAL)));
         assert_eq!(read("bench"), Ok(Command::Bench));
+        assert_eq!(read("coverage"), Ok(Command::Coverage { seeds: COVERAGE_SEEDS, gaps: false }));
         assert_eq!(read("sim --seeds 3"), Ok(Command::Sim(vec!["--seeds".into(), "3".into()])));
     }
 
@@ -257,11 +285,13 @@ mod tests {
         let trial = Trial { phones: 200, minutes: 5, seed: 9, without_full_disks: true, data: Some("z".into()) };
         let line = "trial --seed=9 --minutes 5 --without-full-disks --data z --phones 200";
         assert_eq!(read(line), Ok(Command::Trial(trial)));
+        assert_eq!(read("coverage --gaps --seeds 0"), Ok(Command::Coverage { seeds: 0, gaps: true }));
+        assert_eq!(read("coverage --seeds=7"), Ok(Command::Coverage { seeds: 7, gaps: false }));
     }
 
     #[test]
     fn help_is_given_wherever_it_is_asked_for() {
-        for line in ["help", "--help", "-h", "test --help", "demo -h", "trial --help", "bench --help"] {
+        for line in ["help", "--help", "-h", "test --help", "demo -h", "trial --help", "bench --help", "coverage -h"] {
             assert_eq!(read(line), Ok(Command::Help), "{line}");
         }
     }
@@ -273,6 +303,7 @@ mod tests {
         assert!(HELP.contains(&format!("(default {} phones)", TRIAL.phones)));
         assert!(HELP.contains(&format!("(default {} minutes)", TRIAL.minutes)));
         assert!(HELP.contains(&format!("(default seed {})", TRIAL.seed)));
+        assert!(HELP.contains(&format!("(default {COVERAGE_SEEDS};")));
     }
 
     #[test]
@@ -285,6 +316,7 @@ mod tests {
         assert!(complaint("demo --once=yes").contains("`--once`"));
         assert!(complaint("trial --many").contains("`--many`"));
         assert!(complaint("bench --all").contains("`--all`"));
+        assert!(complaint("coverage --all").contains("`--all`"));
     }
 
     #[test]
@@ -294,6 +326,8 @@ mod tests {
         assert!(complaint("demo --once --seed -1").contains("`-1`"));
         assert!(complaint("demo --data=").contains("folder"));
         assert!(complaint("trial --phones").contains("needs a value"));
+        assert!(complaint("coverage --seeds").contains("needs a value"));
+        assert!(complaint("coverage --seeds=many").contains("`many`"));
         assert!(complaint("trial --phones 0").contains("at least one"));
         assert!(complaint("trial --minutes=-2").contains("`-2`"));
     }

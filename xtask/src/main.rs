@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod coverage;
 mod demo;
 mod needs;
 mod run;
@@ -20,6 +21,9 @@ use args::Command;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    if let Some(code) = coverage::as_compiler() {
+        return code;
+    }
     let command = match args::parse(std::env::args().skip(1)) {
         Ok(command) => command,
         Err(usage) => {
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         Command::Trial(options) => trial::run(&options),
         Command::Sim(words) => sim::run(&words),
         Command::Bench => bench::run(),
+        Command::Coverage { seeds, gaps } => coverage::run(seeds, gaps),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

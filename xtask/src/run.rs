@@ -102,7 +102,7 @@ pub(crate) fn target_dir() -> Result<PathBuf, Failure> {
 /// The text value of the last `"key":"…"` in a JSON document written without spaces, as cargo writes it.
 ///
 /// The last, because the field wanted stands after the list of packages, whose own metadata is free text.
-fn json_text(json: &str, key: &str) -> Option<String> {
+pub(crate) fn json_text(json: &str, key: &str) -> Option<String> {
     let needle = format!("\"{key}\":\"");
     let mut rest = json[json.rfind(&needle)? + needle.len()..].chars();
     let mut text = String::new();

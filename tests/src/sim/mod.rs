@@ -10,7 +10,23 @@ pub mod rng;
 pub mod world;
 
 use report::{Stats, Stop};
+use sync_protocol::museum::Exhibit;
 use world::{Shape, Step, World, draw, draw_calm};
+
+/// The bugs that the simulator found in this engine, each with a seed that shows it while it is switched on.
+pub const FOUND: &[(Exhibit, u64)] = &[
+    (Exhibit::DurableUnproven, 100_220),
+    (Exhibit::RestoreUnnoticed, 58),
+    (Exhibit::EpochNumberAgain, 256),
+    (Exhibit::AnswerMixedUp, 0),
+    (Exhibit::RowsNeverCounted, 1),
+    (Exhibit::LogKeepsPurged, 0),
+    (Exhibit::WordsOutliveRows, 99),
+    (Exhibit::GrantOutlivesItsDay, 462),
+    (Exhibit::StoppedClockWaits, 1),
+    (Exhibit::EchoLeavesPrediction, 1_234),
+    (Exhibit::HeldRowUnseen, 100_012),
+];
 
 /// How a world ended.
 #[derive(Clone, Debug)]
