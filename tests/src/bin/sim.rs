@@ -25,7 +25,6 @@ const MUST_BE_REACHED: &[&str] = &[
     "frame problem",
     "frame rows",
     "garbage_refused",
-    "half_saved_op_survived",
     "new_outbox",
     "op_under_another_identity",
     "outcome applied",
