@@ -44,7 +44,11 @@ impl<'a> Disputes<'a> {
         sides.sides.push(side(value, Some(context.principal.user), Some(self.op.at), Some(self.op.uid())));
         let ver = case.ver.next(context.server_epoch);
         let mut next = Register { ver, ..case };
-        next.groups.insert(case::SIDES, Group::set(Raw(sides.cbor()), context.stamp(ver)));
+        let mut group = Group::set(Raw(sides.cbor()), context.stamp(ver));
+        // Sides of others stay to be seen: whoever settles the case must know every one, not only the last.
+        let others = next.groups.get(&case::SIDES).map(|before| before.stamps.clone()).unwrap_or_default();
+        group.stamps.extend(others.into_iter().filter(|stamp| !context.writer(Ver::default()).knows(stamp)));
+        next.groups.insert(case::SIDES, group);
         self.cases.push((scope, next));
         Ok(Some(id))
     }
