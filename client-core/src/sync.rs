@@ -524,7 +524,9 @@ impl Session {
         if known == 0 {
             link.server_epoch = header.server_epoch;
         } else if restored {
+            // What a swap would have brought may be of a place that this life of the server does not grant.
             db.clear_staged()?;
+            answer.forgot |= !museum::on(Exhibit::LogKeepsUnswapped);
             link.staged_epoch = if header.server_epoch == link.server_epoch { 0 } else { header.server_epoch };
             if museum::on(Exhibit::ReloadOneByOne) {
                 (link.server_epoch, link.staged_epoch) = (header.server_epoch, 0);
@@ -768,6 +770,7 @@ impl Session {
         if right {
             if staged {
                 db.swap_staged()?;
+                answer.forgot |= !museum::on(Exhibit::LogKeepsUnswapped);
                 link.server_epoch = link.staged_epoch;
                 link.staged_epoch = 0;
                 db.set_kv_flag(OVERLAY_DIRTY, true)?;

@@ -154,6 +154,11 @@ exhibits! {
     EchoLeavesPrediction => "echo-leaves-prediction", "found by the simulator", "P3", "simulator";
     /// Who edits a household that is just leaving is said to have seen nothing of it.
     HeldRowUnseen => "held-row-unseen", "found by the simulator", "P11 (false alarm)", "simulator";
+    /// A side that joins an open case takes away who wrote the earlier ones: the case can be settled by somebody who has
+    /// seen only the last.
+    CaseForgetsSides => "case-forgets-sides", "found by the simulator", "P11", "simulator";
+    /// What was loaded for a swap that did not come to pass is deleted, and stays in the file's log.
+    LogKeepsUnswapped => "log-keeps-unswapped", "found by the simulator", "P10", "simulator";
 }
 
 impl Exhibit {

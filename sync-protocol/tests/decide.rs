@@ -699,6 +699,23 @@ fn a_value_entered_while_a_case_is_open_is_in_the_case() {
 }
 
 #[test]
+fn a_side_of_ones_own_does_not_hide_the_ones_before_it() {
+    let mut world = World::new();
+    let (mut member, mut colleague, mut leader) = (world.member.clone(), world.colleague.clone(), world.leader.clone());
+    let (base, id) = (world.household().ver, world.household.0);
+    world.applied(&mut member, Intent::HouseholdSet(set(id, base, [label("a")])));
+    let case = world.send(&mut colleague, Intent::HouseholdSet(set(id, base, [label("b")]))).case.unwrap();
+    let seen_case = world.state.get(RowType::CASE, case.0).ver;
+    world.send(&mut member, Intent::HouseholdSet(set(id, world.household().ver, [label("c")])));
+    // The leader, who has seen a and b, adds an answer and settles: c would go unread.
+    world.send(&mut leader, Intent::HouseholdSet(set(id, base, [label("d")])));
+    let resolve = |base_ver: Ver| Intent::CaseResolve(ResolveCase { case, base_ver, value: label("d").1, ext: ext() });
+    refused(&world.send(&mut leader, resolve(seen_case)), Code::ContentChanged);
+    let now = world.state.get(RowType::CASE, case.0).ver;
+    world.applied(&mut leader, resolve(now));
+}
+
+#[test]
 fn a_restored_phone_clashes_with_its_own_lost_future() {
     let mut world = World::new();
     let (base, id) = (world.household().ver, world.household.0);

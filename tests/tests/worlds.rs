@@ -22,6 +22,9 @@ const BROKE_ONCE: &[(u64, &str)] = &[
     (100_012, "a household that was edited while it was leaving"),
     (100_220, "a clone that was told that the other's op is safe"),
     (100_637, "an old copy of a device that a restore had taken away"),
+    (1_000_905, "a copy that was loaded for a server that was restored once more"),
+    (1_001_419, "a case that was settled by somebody who had not read all of it"),
+    (1_002_777, "the same, on another way"),
 ];
 
 #[test]

@@ -5,6 +5,7 @@ use crate::cbor::{Cbor, Ext, Raw};
 use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, registers, store, visits};
 use crate::entity::*;
 use crate::ids::*;
+use crate::museum::{self, Exhibit};
 use crate::op::{Op, ResolveCase};
 use crate::outcome::Code;
 use crate::row::{Group, GroupKey, Register, RowType, Ver};
@@ -47,7 +48,8 @@ impl<'a> Disputes<'a> {
         let mut group = Group::set(Raw(sides.cbor()), context.stamp(ver));
         // Sides of others stay to be seen: whoever settles the case must know every one, not only the last.
         let others = next.groups.get(&case::SIDES).map(|before| before.stamps.clone()).unwrap_or_default();
-        group.stamps.extend(others.into_iter().filter(|stamp| !context.writer(Ver::default()).knows(stamp)));
+        let others = others.into_iter().filter(|_| !museum::on(Exhibit::CaseForgetsSides));
+        group.stamps.extend(others.filter(|stamp| !context.writer(Ver::default()).knows(stamp)));
         next.groups.insert(case::SIDES, group);
         self.cases.push((scope, next));
         Ok(Some(id))

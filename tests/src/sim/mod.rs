@@ -26,6 +26,8 @@ pub const FOUND: &[(Exhibit, u64)] = &[
     (Exhibit::StoppedClockWaits, 1),
     (Exhibit::EchoLeavesPrediction, 1_234),
     (Exhibit::HeldRowUnseen, 100_012),
+    (Exhibit::CaseForgetsSides, 1_001_419),
+    (Exhibit::LogKeepsUnswapped, 1_000_905),
 ];
 
 /// How a world ended.

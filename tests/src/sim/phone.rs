@@ -230,14 +230,17 @@ impl Phone {
         ]
     }
 
-    /// The power goes and comes back.
+    /// The power goes and comes back; or, one time in four, only the app was ended, and what it had written stays.
     pub fn power_cut(&mut self, chance: &mut Rng) -> Result<(), Stop> {
         self.disk.cut_power();
         self.fired = self.disk.stats();
         self.failing = false;
         self.store = None;
         self.disk.faults(Faults::default());
-        self.disk.power_on(Loss::Random(chance.draw()));
+        self.disk.power_on(match chance.draw() {
+            draw if draw % 4 == 0 => Loss::Nothing,
+            draw => Loss::Random(draw),
+        });
         self.open()
     }
 

@@ -805,6 +805,11 @@ impl World {
     }
 
     fn households_on(&mut self, p: usize) -> Result<Vec<Uuid>, Stop> {
+        Ok(self.households_seen(p)?.into_iter().map(|(house, _)| house).collect())
+    }
+
+    /// The households that the phone shows, each with the place it shows it in.
+    fn households_seen(&mut self, p: usize) -> Result<Vec<(Uuid, ScopeId)>, Stop> {
         let all: Vec<Uuid> =
             self.hub.model.registers.keys().filter(|key| key.0 == RowType::HOUSEHOLD.0).map(|key| key.1).collect();
         let mine: Vec<Uuid> = self.phones[p]
@@ -817,8 +822,8 @@ impl World {
         let mut here = Vec::new();
         let all: BTreeSet<Uuid> = all.into_iter().chain(mine).collect();
         for house in self.hub.in_order(all.into_iter().collect()) {
-            if self.phones[p].store().household(HouseholdId(house), 0, day).is_ok() {
-                here.push(house);
+            if let Ok(page) = self.phones[p].store().household(HouseholdId(house), 0, day) {
+                here.push((house, page.household.scope));
             }
         }
         Ok(here)
@@ -1283,7 +1288,7 @@ impl World {
         thin: bool,
         chance: &mut Rng,
     ) -> Result<Option<SyncSummary>, Stop> {
-        let visible = if self.phones[p].is_failing() { Vec::new() } else { self.households_on(p)? };
+        let visible = if self.phones[p].is_failing() { Vec::new() } else { self.households_seen(p)? };
         let held: BTreeSet<ScopeId> = self.phones[p].base.keys().map(|key| key.0).collect();
         let phone = &mut self.phones[p];
         let Some(mut store) = phone.store.take() else { return Ok(None) };
@@ -1412,7 +1417,7 @@ impl World {
         &mut self,
         p: usize,
         summary: &SyncSummary,
-        visible: &[Uuid],
+        visible: &[(Uuid, ScopeId)],
         before: &BTreeSet<ScopeId>,
     ) -> Result<(), Stop> {
         let complete = summary.ended == Ended::Complete;
@@ -1437,7 +1442,7 @@ impl World {
         // P5: what was there and may still be read does not blink out.
         let readable = self.hub.model.readable(self.phones[p].user);
         let day = self.day();
-        for house in visible {
+        for (house, seen_in) in visible {
             let row = (RowType::HOUSEHOLD.0, *house);
             let Some(scope) = self.hub.model.scope_of(&row) else { continue };
             let held = self.phones[p]
@@ -1448,6 +1453,8 @@ impl World {
             if gone
                 && held
                 && readable.contains(&scope)
+                // With the place where it was seen it goes at once, and comes with the other.
+                && readable.contains(seen_in)
                 && self.phones[p].damaged.is_none()
                 && !summary.server_restored
                 && self.phones[p].history == self.hub.history
@@ -2199,13 +2206,15 @@ impl World {
                 .position(|made| made.row == *row)
                 .map_or_else(|| row.to_string(), |ix| format!("op {ix}"))
         };
+        // A village that was made on the way has an id of the moment it was made at.
+        let place = |scope: ScopeId| self.scopes().iter().position(|known| *known == scope);
         let mut lines: Vec<String> = Vec::new();
         for (key, register) in &model.registers {
             lines.push(format!(
                 "{} {} {:?} {:?} {}",
                 key.0,
                 name(&key.1),
-                register.scope,
+                place(register.scope),
                 register
                     .groups
                     .iter()
