@@ -247,13 +247,19 @@ impl Session {
     /// Only for the phone's own store: [`Error::StorageFull`] after the reserve was given up too, and damage.
     pub fn on(&mut self, store: &mut Store, random: &mut dyn Random, event: Event) -> Result<Instruction> {
         match event {
-            Event::Start { now, user_pressed } => self.start(store, now, user_pressed),
+            Event::Start { now, user_pressed } => self.start(store, random, now, user_pressed),
             Event::Received { body, now } => self.received(store, random, &body, now),
             Event::Failed { kind, now } => self.failed(store, random, kind, now, false),
         }
     }
 
-    fn start(&mut self, store: &mut Store, now: ClaimedMs, user_pressed: bool) -> Result<Instruction> {
+    fn start(
+        &mut self,
+        store: &mut Store,
+        random: &mut dyn Random,
+        now: ClaimedMs,
+        user_pressed: bool,
+    ) -> Result<Instruction> {
         *self = Self::default();
         let wait = store.write_with_reserve(|db| {
             let mut link = db.link()?;
@@ -277,17 +283,20 @@ impl Session {
             self.summary.next_after_ms = wait;
             return Ok(Instruction::RetryAfter { wait_ms: wait });
         }
-        self.request(store, now)
+        self.request(store, random, now)
     }
 
     /// Makes the next request. Only ops that are committed are in it.
-    fn request(&mut self, store: &mut Store, now: ClaimedMs) -> Result<Instruction> {
+    fn request(&mut self, store: &mut Store, random: &mut dyn Random, now: ClaimedMs) -> Result<Instruction> {
         let full_cursors = self.full_cursors;
+        let mut call = [0; 4];
+        random.fill(&mut call);
+        let call = if museum::on(Exhibit::CallsAlike) { 1 } else { u32::from_be_bytes(call) };
         let (asked, body) = store.write_with_reserve(|db| {
             if museum::on(Exhibit::GateNotCleared) {
                 db.set_kv_flag(SYNC_RUNNING, true)?;
             }
-            let (mut asked, hello) = hello(db, full_cursors)?;
+            let (mut asked, hello) = hello(db, call, full_cursors)?;
             let identity = db.identity_row()?;
             let mut body = Vec::new();
             // The hello is a few hundred bytes; with full cursors of a commune still a fraction of a frame.
@@ -399,7 +408,7 @@ impl Session {
         }
         self.stalled_rounds = if answer.progress { 0 } else { self.stalled_rounds + 1 };
         if answer.again && self.stalled_rounds < 2 && self.summary.rounds < ROUNDS_MAX {
-            return self.request(store, now);
+            return self.request(store, random, now);
         }
         if answer.again {
             // There would be more to say, but it leads nowhere: what was learned is shown all the same.
@@ -526,7 +535,7 @@ impl Session {
         } else if restored {
             // What a swap would have brought may be of a place that this life of the server does not grant.
             db.clear_staged()?;
-            answer.forgot |= !museum::on(Exhibit::LogKeepsUnswapped);
+            answer.forgot = true;
             link.staged_epoch = if header.server_epoch == link.server_epoch { 0 } else { header.server_epoch };
             if museum::on(Exhibit::ReloadOneByOne) {
                 (link.server_epoch, link.staged_epoch) = (header.server_epoch, 0);
@@ -770,7 +779,7 @@ impl Session {
         if right {
             if staged {
                 db.swap_staged()?;
-                answer.forgot |= !museum::on(Exhibit::LogKeepsUnswapped);
+                answer.forgot = true;
                 link.server_epoch = link.staged_epoch;
                 link.staged_epoch = 0;
                 db.set_kv_flag(OVERLAY_DIRTY, true)?;
@@ -860,11 +869,9 @@ impl Session {
     }
 }
 
-fn hello(db: &mut Db<'_>, full_cursors: bool) -> Result<(Asked, Hello)> {
+fn hello(db: &mut Db<'_>, call: u32, full_cursors: bool) -> Result<(Asked, Hello)> {
     let identity = db.identity_row()?;
-    let mut link = db.link()?;
-    link.calls += 1;
-    db.set_link(&link)?;
+    let link = db.link()?;
     let outbox = db.outbox()?;
     let staged = link.staged_epoch != 0;
     let cursors = db.cursors(staged)?;
@@ -893,7 +900,7 @@ fn hello(db: &mut Db<'_>, full_cursors: bool) -> Result<(Asked, Hello)> {
         purged: purged.clone(),
         want_digests: link.want_heads,
         life: if short { None } else { link.life },
-        call: link.calls,
+        call,
         ext: no_ext(),
     };
     let asked = Asked {

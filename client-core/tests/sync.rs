@@ -5,7 +5,7 @@
 mod support;
 
 use client_core::store::*;
-use client_core::sync::Ended;
+use client_core::sync::{Ended, Failure, Transport, drive};
 use client_core::{Error, Location, Store};
 use support::*;
 use sync_protocol::access::Role;
@@ -642,6 +642,71 @@ fn an_op_that_was_forgotten_leaves_no_byte_in_the_file() {
     sync(&mut store, &mut random, &mut server);
     assert!(store.outbox().unwrap().is_empty());
     assert!(!found(folder.path(), "DAUVETBITUCHOI"), "it is still in a file");
+}
+
+#[test]
+fn what_was_loaded_for_a_server_that_was_restored_once_more_leaves_no_byte_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, _, _) = world();
+    let (mut store, mut random) = server.phone_at(Location::File(folder.path().join("phone.db")), user(1), 1);
+    sync(&mut store, &mut random, &mut server);
+    let backup = server.clone();
+    // The restored server grants another village, whose rows begin to come in beside the copy that is shown.
+    server.restore(&backup);
+    server.grant(user(1), &[(village_a(), Role::Member), (village_b(), Role::Member)]);
+    (server.frame_rows, server.frames_max) = (1, 2);
+    while !found(folder.path(), "DAU-VET-THON-B") {
+        let now = ClaimedMs(server.now);
+        server.now += 3_600_000;
+        let mut left = 2;
+        let mut link = Answers(|request: &[u8]| {
+            left -= 1;
+            if left < 0 { Err(Failure::Network) } else { server.exchange(request) }
+        });
+        let summary = drive(&mut store, &mut random, &mut link, &mut || now, true).unwrap();
+        assert_ne!(summary.ended, Ended::Complete, "the test comes too late");
+    }
+    // It is restored once more, to a day when the village was not granted.
+    let epoch = server.epoch;
+    server.restore(&backup);
+    server.epoch = epoch + 1;
+    server.frames_max = 1_000;
+    let summary = sync(&mut store, &mut random, &mut server);
+    assert_eq!(summary.ended, Ended::Complete, "{summary:?}");
+    assert_in_sync(&mut store, &server, user(1));
+    assert!(!found(folder.path(), "DAU-VET-THON-B"), "it is still in a file");
+}
+
+#[test]
+fn an_old_copy_of_a_phone_does_not_take_the_answers_that_the_phone_once_got() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("phone.db"), folder.path().join("copy.db"));
+    let (mut server, _, _) = world();
+    let (store, mut random) = server.phone_at(Location::File(path.clone()), user(1), 1);
+    drop(store);
+    std::fs::copy(&path, &copy).unwrap();
+    let mut store = Store::open(Location::File(path), None).unwrap();
+    let mut link = Link::to(&mut server);
+    sync_over(&mut store, &mut random, &mut link);
+    let old = link.answers.clone();
+    server.grant(user(1), &[(village_b(), Role::Member)]);
+    // The copy asks just what the phone asked first, and a confused proxy gives the answer of then.
+    let mut store = Store::open(Location::File(copy), None).unwrap();
+    let mut replayed = old.into_iter();
+    let mut proxy = Answers(|_: &[u8]| replayed.next().ok_or(Failure::Network));
+    let now = ClaimedMs(server.now);
+    let summary = drive(&mut store, &mut random, &mut proxy, &mut || now, true).unwrap();
+    assert_ne!(summary.ended, Ended::Complete, "{summary:?}");
+    assert!(store.base_dump().unwrap().is_empty(), "rows of a village that is not granted any more");
+}
+
+/// A link that is a function.
+struct Answers<F>(F);
+
+impl<F: FnMut(&[u8]) -> Result<Vec<u8>, Failure>> Transport for Answers<F> {
+    fn exchange(&mut self, request: &[u8]) -> Result<Vec<u8>, Failure> {
+        (self.0)(request)
+    }
 }
 
 #[test]

@@ -157,8 +157,8 @@ exhibits! {
     /// A side that joins an open case takes away who wrote the earlier ones: the case can be settled by somebody who has
     /// seen only the last.
     CaseForgetsSides => "case-forgets-sides", "found by the simulator", "P11", "simulator";
-    /// What was loaded for a swap that did not come to pass is deleted, and stays in the file's log.
-    LogKeepsUnswapped => "log-keeps-unswapped", "found by the simulator", "P10", "simulator";
+    /// The requests of a phone are alike: an old copy of its file takes an answer that the phone once got.
+    CallsAlike => "calls-alike", "found by the simulator", "P10, P5", "simulator";
 }
 
 impl Exhibit {

@@ -391,8 +391,8 @@ int_map! {
         18 => want_digests: flag bool,
         /// The newest `life` of the rows here; goes along with the cursors.
         19 => life: opt [u8; 16],
-        /// How many requests this phone has made: two are never alike, so neither are their answers' `re`.
-        20 => call: num u64,
+        /// Drawn for this request: two are never alike, so neither are their answers' `re`.
+        20 => call: num u32,
     }
     /// Up: a run of ops without a gap.
     pub struct OpsFrame {

@@ -101,8 +101,6 @@ int_map! {
         22 => counted_day: num u32,
         /// In which life of the server, and how far on in it, the newest rows were read.
         23 => life: opt [u8; 16],
-        /// Requests made so far.
-        24 => calls: num u64,
     }
 }
 

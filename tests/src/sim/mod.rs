@@ -27,7 +27,7 @@ pub const FOUND: &[(Exhibit, u64)] = &[
     (Exhibit::EchoLeavesPrediction, 1_234),
     (Exhibit::HeldRowUnseen, 100_012),
     (Exhibit::CaseForgetsSides, 1_001_419),
-    (Exhibit::LogKeepsUnswapped, 1_000_905),
+    (Exhibit::CallsAlike, 2_001_266),
 ];
 
 /// How a world ended.
