@@ -535,8 +535,15 @@ impl Hub {
     fn compare(&mut self, touched: &Touched) -> Result<(), Stop> {
         for row in touched {
             let ver = self.check_row(row)?;
-            let behind: BTreeSet<OpIx> = self.model.history.get(row).into_iter().flatten().copied().collect();
-            self.known.insert((self.history, *row, ver), behind);
+            let ops = self.model.history.get(row).cloned().unwrap_or_default();
+            // Who has received only how a visit was recorded has seen that op, also if others came along with it.
+            if let (RowType::VISIT_STATE, Some(first)) = (RowType(row.0), ops.first())
+                && let Some((_, bytes)) = self.store().read_blocking(|tx| tx.live(RowType::VISIT_RECORDED, row.1))?
+                && let Ok(event) = read_row(&bytes)
+            {
+                self.known.entry((self.history, *row, event.ver())).or_insert_with(|| BTreeSet::from([*first]));
+            }
+            self.known.insert((self.history, *row, ver), ops.into_iter().collect());
         }
         Ok(())
     }
