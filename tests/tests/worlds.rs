@@ -25,6 +25,7 @@ const BROKE_ONCE: &[(u64, &str)] = &[
     (1_000_905, "a copy that was loaded for a server that was restored once more"),
     (1_001_419, "a case that was settled by somebody who had not read all of it"),
     (1_002_777, "the same, on another way"),
+    (3_003_801, "a visit of which only the first half had come"),
     (2_001_266, "an old copy of a file that got an answer of before"),
 ];
 
