@@ -26,6 +26,8 @@ const BROKE_ONCE: &[(u64, &str)] = &[
     (1_001_419, "a case that was settled by somebody who had not read all of it"),
     (1_002_777, "the same, on another way"),
     (3_003_801, "a visit of which only the first half had come"),
+    (4_000_848, "a guarded value that was said twice by a phone of whom not all was known"),
+    (4_006_063, "a desk whose choice went by a phone's clock"),
     (2_001_266, "an old copy of a file that got an answer of before"),
 ];
 

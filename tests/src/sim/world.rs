@@ -1696,8 +1696,10 @@ impl World {
             let content = self.contents.get(&visit.hash).copied()?;
             Some(OnDesk { visit: visit.visit.0, hash: visit.hash, content })
         };
+        // In the order in which the visits were made: their ids hold what the phones' clocks showed.
+        let made = self.hub.in_order(visits.iter().map(|visit| visit.visit.0).collect());
         self.visits_on_desk = visits.iter().filter_map(open).collect();
-        self.visits_on_desk.sort_by_key(|on| on.content);
+        self.visits_on_desk.sort_by_key(|on| (on.content, made.iter().position(|visit| *visit == on.visit)));
         self.cases_on_desk.clear();
         let mut open: Vec<(Option<OpIx>, Uuid)> = self
             .hub
@@ -2280,8 +2282,9 @@ fn place_of(group: GroupKey) -> usize {
     }
 }
 
-fn chance_of(id: Uuid, percent: u128) -> bool {
-    id.as_u128() % 100 < percent
+/// By the half of an id that holds no clock's time.
+fn chance_of(id: Uuid, percent: u64) -> bool {
+    id.as_u64_pair().1 % 100 < percent
 }
 
 fn disk_faults(chance: &mut Rng, room: u64) -> Faults {
