@@ -22,13 +22,15 @@ const BROKE_ONCE: &[(u64, &str)] = &[
     (100_012, "a household that was edited while it was leaving"),
     (100_220, "a clone that was told that the other's op is safe"),
     (100_637, "an old copy of a device that a restore had taken away"),
+    (1_000_223, "a village named by the moment it was made"),
     (1_000_905, "a copy that was loaded for a server that was restored once more"),
     (1_001_419, "a case that was settled by somebody who had not read all of it"),
     (1_002_777, "the same, on another way"),
+    (1_003_426, "a household that went with the village it was seen in"),
+    (2_001_266, "an old copy of a file that got an answer of before"),
     (3_003_801, "a visit of which only the first half had come"),
     (4_000_848, "a guarded value that was said twice by a phone of whom not all was known"),
     (4_006_063, "a desk whose choice went by a phone's clock"),
-    (2_001_266, "an old copy of a file that got an answer of before"),
 ];
 
 #[test]

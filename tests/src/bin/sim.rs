@@ -25,6 +25,7 @@ const MUST_BE_REACHED: &[&str] = &[
     "frame problem",
     "frame rows",
     "garbage_refused",
+    "half_saved_op_survived",
     "new_outbox",
     "op_under_another_identity",
     "outcome applied",
