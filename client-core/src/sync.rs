@@ -529,14 +529,17 @@ impl Session {
         link.sign_in = false;
         link.life = header.life.or(link.life);
         let known = if link.staged_epoch != 0 { link.staged_epoch } else { link.server_epoch };
-        let restored = known != 0 && known != header.server_epoch;
+        let wants_cursors = header.flags & header_flag::NEED_CURSORS != 0 && !asked.full_cursors;
+        // A server that has not seen the cursors yet may not know how far it had come: they are shown first.
+        let restored = known != 0 && known != header.server_epoch && !wants_cursors;
         if known == 0 {
             link.server_epoch = header.server_epoch;
         } else if restored {
             // What a swap would have brought may be of a place that this life of the server does not grant.
             db.clear_staged()?;
             answer.forgot = true;
-            link.staged_epoch = if header.server_epoch == link.server_epoch { 0 } else { header.server_epoch };
+            // Also when it bears the number of the copy that is shown: another life may have come by the same one.
+            link.staged_epoch = header.server_epoch;
             if museum::on(Exhibit::ReloadOneByOne) {
                 (link.server_epoch, link.staged_epoch) = (header.server_epoch, 0);
             }
@@ -547,7 +550,7 @@ impl Session {
         }
         if header.flags & header_flag::NEED_CURSORS != 0 {
             link.cursors_known = false;
-            if !asked.full_cursors {
+            if wants_cursors {
                 self.full_cursors = true;
                 answer.again = true;
                 answer.progress = true;

@@ -678,6 +678,24 @@ fn what_was_loaded_for_a_server_that_was_restored_once_more_leaves_no_byte_in_th
 }
 
 #[test]
+fn a_server_that_asks_for_cursors_is_shown_them_before_a_new_copy_begins() {
+    let (mut server, mut store, mut random) = world();
+    let backup = server.clone();
+    server.restore(&backup);
+    sync(&mut store, &mut random, &mut server);
+    let epoch = server.epoch;
+    // It is put back in secret: it knows neither the phone's cursors nor the epoch that they are of.
+    server = backup;
+    server.now += 3_600_000;
+    server.remembered.clear();
+    let mut link = Link::to(&mut server);
+    sync_over(&mut store, &mut random, &mut link);
+    let hello = read_hello(&link.sent[1]);
+    assert_eq!(hello.server_epoch, epoch);
+    assert!(hello.cursors.is_some_and(|cursors| !cursors.0.is_empty()), "the proof of what was lost is kept back");
+}
+
+#[test]
 fn an_old_copy_of_a_phone_does_not_take_the_answers_that_the_phone_once_got() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("phone.db"), folder.path().join("copy.db"));

@@ -30,6 +30,7 @@ const BROKE_ONCE: &[(u64, &str)] = &[
     (2_001_266, "an old copy of a file that got an answer of before"),
     (3_003_801, "a visit of which only the first half had come"),
     (4_000_848, "a guarded value that was said twice by a phone of whom not all was known"),
+    (5_002_860, "a server put back twice within an hour, whose epochs had one number"),
     (4_006_063, "a desk whose choice went by a phone's clock"),
 ];
 
