@@ -281,6 +281,14 @@ mod tests {
     }
 
     #[test]
+    fn only_an_admin_of_the_installation_acts_outside_a_scope() {
+        for (held, role) in [(INSTALLATION, Role::CommuneOfficer), (scope(1), Role::Admin)] {
+            let who = principal(vec![Holding { scope: held, role, ended: None }]);
+            assert_eq!(authorise(&who, Action::WriteTeam, scope(3), None, ServerMs(0)), Access::Denied, "{role:?}");
+        }
+    }
+
+    #[test]
     fn nobody_above_the_commune_reads_rows() {
         for role in [Role::ProvinceOfficer, Role::DistrictOfficer, Role::Admin, Role::PrivacyOfficer] {
             let who = principal(vec![Holding { scope: scope(1), role, ended: None }]);

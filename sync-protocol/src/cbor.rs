@@ -611,6 +611,34 @@ mod tests {
         assert_eq!(check(&nested), Err(Malformed::TooDeep));
     }
 
+    #[test]
+    fn every_number_has_one_head() {
+        for (number, head) in [
+            (23, &[0x17][..]),
+            (24, &[0x18, 24]),
+            (0xff, &[0x18, 0xff]),
+            (0x100, &[0x19, 1, 0]),
+            (0xffff, &[0x19, 0xff, 0xff]),
+            (0x1_0000, &[0x1a, 0, 1, 0, 0]),
+            (0xffff_ffff, &[0x1a, 0xff, 0xff, 0xff, 0xff]),
+            (0x1_0000_0000, &[0x1b, 0, 0, 0, 1, 0, 0, 0, 0]),
+        ] {
+            assert_eq!((number.cbor(), read::<u64>(head)), (head.to_vec(), Ok(number)));
+        }
+        for longer in
+            [&[0x18, 23][..], &[0x19, 0, 0xff], &[0x1a, 0, 0, 0xff, 0xff], &[0x1b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]]
+        {
+            assert_eq!(read::<u64>(longer), Err(Malformed::NotDeterministic), "{longer:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_just_keeps_the_limits_is_taken() {
+        let deep = [vec![0x81; DEPTH_MAX], vec![0x00]].concat();
+        let wide = [vec![0x99, 0x27, 0x0f], vec![0; ITEMS_MAX - 1]].concat();
+        assert_eq!((check(&deep), check(&wide)), (Ok(()), Ok(())));
+    }
+
     proptest! {
         #[test]
         fn what_is_accepted_is_written_back_to_the_letter(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {

@@ -189,6 +189,10 @@ mod tests {
         let stamp = |n| Stamp { ver: Ver(9), epoch: Epoch(1), n };
         assert!(writer.knows(&stamp(5)));
         assert!(!writer.knows(&stamp(6)));
+        // Nor what another copy of its file did under the same epoch and number.
+        let copy = Writer { epoch: Epoch(1), n: 6, ..writer };
+        assert!(copy.knows(&stamp(5)));
+        assert!(!copy.knows(&stamp(6)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::cbor::{self, Cbor, Malformed, Raw};
 use crate::entity::{Activity, ReturnReason, VisitContent};
 use crate::ids::*;
 use crate::int_map;
-use crate::row::{ByKey, RowType, Ver};
+use crate::row::{ByKey, Ver};
 
 /// Largest op, in bytes as sent.
 pub const OP_BYTES_MAX: usize = 16 * 1024;
@@ -299,17 +299,6 @@ int_map! {
         /// Open or closed.
         2 => open: flag bool,
     }
-}
-
-/// The register type that an op creates or sets, for those that do so in the ordinary way.
-pub fn row_type(name: OpName) -> Option<RowType> {
-    Some(match name {
-        OpName::HouseholdCreate | OpName::HouseholdSet | OpName::HouseholdMove => RowType::HOUSEHOLD,
-        OpName::PlanCreate | OpName::PlanSet | OpName::PlanCancel => RowType::PLAN,
-        OpName::UnitCreate | OpName::UnitSet => RowType::UNIT,
-        OpName::TeamCreate | OpName::TeamSet => RowType::TEAM,
-        _ => return None,
-    })
 }
 
 /// Reads a visit's content and its activities from the bytes as sent.

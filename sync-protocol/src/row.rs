@@ -22,21 +22,12 @@ pub struct Ver(pub u64);
 impl Ver {
     /// The version of a new row.
     pub fn first(server_epoch: u16) -> Self {
-        Self((u64::from(server_epoch) << 48) | 1)
+        Self((u64::from(server_epoch) << 48) + 1)
     }
 
-    /// The version after this one. A counter starts anew under a new server epoch.
+    /// The version after this one. A counter starts anew under a new server epoch; no version goes back.
     pub fn next(self, server_epoch: u16) -> Self {
-        if self.server_epoch() == server_epoch {
-            Self(self.0 + 1)
-        } else {
-            Self::first(server_epoch).max(Self(self.0 + 1))
-        }
-    }
-
-    /// The server epoch under which this version was given.
-    pub fn server_epoch(self) -> u16 {
-        (self.0 >> 48) as u16
+        Self::first(server_epoch).max(Self(self.0 + 1))
     }
 }
 
@@ -473,4 +464,61 @@ pub fn read_row(bytes: &[u8]) -> Result<Row, Malformed> {
 /// Rows as byte strings, so that one unreadable row spoils no other.
 pub fn rows_as_bytes(rows: &[Row]) -> Vec<Bytes> {
     rows.iter().map(|row| Bytes(row.cbor())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bits_of_flags_are_the_codes_in_order() {
+        for (place, (bit, code)) in flag::CODES.iter().enumerate() {
+            assert_eq!((*bit, flag::codes(*bit)), (1 << place, vec![*code]));
+        }
+        assert_eq!(flag::codes(flag::LATE | flag::NIGHT), ["late", "night_hours"]);
+        assert!(flag::codes(0).is_empty());
+    }
+
+    #[test]
+    fn an_event_lies_in_the_quarter_of_its_receipt_in_viet_nam() {
+        let scope = ScopeId(Uuid::nil());
+        let bucket = |ty, day: &str, before: u64| {
+            BucketId::of(scope, ty, ServerMs(Day::parse(day).unwrap().begins().0 - before)).quarter
+        };
+        let event = |day, before| bucket(RowType::VISIT_CORRECTED, day, before);
+        assert_eq!([event("2026-10-01", 0), event("2026-10-01", 1)], [2026 * 4 + 3, 2026 * 4 + 2]);
+        assert_eq!([event("2027-01-01", 0), event("2027-01-01", 1)], [2027 * 4, 2026 * 4 + 3]);
+        assert_eq!(bucket(RowType::HOUSEHOLD, "2026-10-01", 0), 0);
+    }
+
+    #[test]
+    fn a_register_has_one_spelling() {
+        let id = Uuid::from_bytes([1; 16]);
+        let with = |key: u64, value: Raw| {
+            let mut map = IntMapWriter::default();
+            map.put(0, &RowType::HOUSEHOLD.0);
+            map.put(1, &id);
+            map.put(2, &Ver::first(1));
+            map.put(key, &value);
+            let mut bytes = Vec::new();
+            map.finish(&mut bytes);
+            cbor::read::<Register>(&bytes).map(|register| register.standing)
+        };
+        assert_eq!(with(3, Raw(vec![0xa0])), Err(Malformed::NotDeterministic));
+        assert_eq!(with(4, Raw(0u8.cbor())), Err(Malformed::WrongShape));
+        assert_eq!(with(4, Raw(1u8.cbor())), Ok(Standing::Moved));
+    }
+
+    #[test]
+    fn a_type_of_a_newer_version_has_a_class_by_its_number() {
+        let of = |ty| RowType(ty).class();
+        assert_eq!([of(9), of(31), of(64)], [Class::Register; 3]);
+        assert_eq!([of(35), of(63)], [Class::Event; 2]);
+        let control = [RowType::UNIT, RowType::TEAM, RowType::TEAM_MEMBER, RowType::CASE, RowType::PERIOD];
+        assert_eq!(control.map(RowType::class), [Class::Control; 5]);
+        for class in [Class::Control, Class::Register, Class::Event] {
+            assert_eq!(Class::from_u8(class as u8), Some(class));
+        }
+        assert_eq!(Class::from_u8(3), None);
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use support::*;
-use sync_protocol::access::{Holding, LATE_GRACE_MS, Role};
+use sync_protocol::access::{Holding, Role};
 use sync_protocol::cbor::{Cbor, Raw};
 use sync_protocol::decide::{Change, Decision, decide_bytes};
 use sync_protocol::entity::*;
@@ -16,7 +16,7 @@ use sync_protocol::ids::*;
 use sync_protocol::merge::Lineage;
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Code, Verdict};
-use sync_protocol::row::{ByKey, Event, RowType, Ver, flag};
+use sync_protocol::row::{ByKey, Event, ROW_BYTES_MAX, RowType, Ver, flag};
 use sync_protocol::value::Value;
 use uuid::Uuid;
 
@@ -149,6 +149,22 @@ fn no_op_makes_a_row_that_a_phone_cannot_read() {
     assert_eq!(third.rule.as_deref(), Some("row_too_large"));
 }
 
+#[test]
+fn a_row_may_have_exactly_24_kib() {
+    let mut world = World::new();
+    let mut member = world.member.clone();
+    let household = world.household.0;
+    let wide = |key: u8, bytes: usize| {
+        Intent::HouseholdSet(set(household, Ver(u64::MAX), [(key, Raw("x".repeat(bytes).cbor()))]))
+    };
+    world.applied(&mut member, wide(201, 12_000));
+    world.applied(&mut member, wide(202, 12_000));
+    let overhead = world.household().cbor().len() - 12_000;
+    world.applied(&mut member, wide(202, ROW_BYTES_MAX - overhead));
+    assert_eq!(world.household().cbor().len(), ROW_BYTES_MAX);
+    refused(&world.send(&mut member, wide(202, ROW_BYTES_MAX - overhead + 1)), Code::OpTooLarge);
+}
+
 // ---- Recording a visit ---------------------------------------------------------------------------------------------
 
 #[test]
@@ -164,6 +180,18 @@ fn a_visit_is_recorded_as_it_was_sent() {
     assert_eq!(world.status(event.visit_id()), "done");
     let handed_in = world.visit(true);
     assert_eq!(world.status(handed_in), "submitted");
+}
+
+#[test]
+fn an_activity_has_an_id_of_its_own_or_of_its_place() {
+    let world = World::new();
+    let (event, at, own) = (EventId(id(1)), ClaimedMs(NOW), ActivityId(id(2)));
+    let mut content = world.content();
+    content.activities = vec![account("done"), Activity { id: Some(own), ..account("partly") }, account("already")];
+    let with_ids = activities_with_ids(event, at, &content);
+    let ids: Vec<ActivityId> = with_ids.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, [activity_id(event, at, 0), own, activity_id(event, at, 2)]);
+    assert!(with_ids.iter().map(|(_, activity)| *activity).eq(&content.activities));
 }
 
 #[test]
@@ -205,6 +233,50 @@ fn a_visit_must_name_what_is_there_and_answer_what_is_asked() {
 }
 
 #[test]
+fn a_visit_may_be_as_large_as_the_limits_say() {
+    let mut world = World::new();
+    let mut member = world.member.clone();
+    let largest = VisitContent {
+        minutes: Some(1_440),
+        members: (0..20).map(|n| UserId(id(n))).collect(),
+        activities: vec![account("done"); 50],
+        place: Some((-90_000, 180_000)),
+        ..world.content()
+    };
+    world.applied(&mut member, World::record(&largest, true));
+    for place in [(90_000, 180_001), (-90_001, 0), (0, -180_001)] {
+        let nowhere = VisitContent { place: Some(place), ..world.content() };
+        refused_at(&world.send(&mut member, World::record(&nowhere, true)), Code::BadValue, "place");
+    }
+}
+
+#[test]
+fn what_the_catalogue_only_warns_of_is_flagged() {
+    let mut world = World::new();
+    let mut member = world.member.clone();
+    let flags = |world: &mut World, member: &mut Person, activities: Vec<Activity>| {
+        let content = VisitContent { activities, ..world.content() };
+        event(&world.applied(member, World::record(&content, true))).flags
+    };
+    let mut newer = account("done");
+    newer.fields.insert("colour".into(), Value::Text("đỏ".into()));
+    assert_eq!(flags(&mut world, &mut member, vec![newer.clone()]), flag::UNKNOWN_FIELD);
+    newer.fields.insert("shape".into(), Value::Text("tròn".into()));
+    let fields = [
+        ("case", Value::Ref(id(1))),
+        ("item", Value::Text("smartphone".into())),
+        ("donor", Value::Text("Hội mẫu".into())),
+        ("receipt_signed", Value::Bool(true)),
+        ("outcome", Value::Text("done".into())),
+    ];
+    let fields = fields.into_iter().map(|(code, value)| (code.to_owned(), value)).collect();
+    let without_photo = Activity { kind: "device_handover".into(), fields, id: None, ext: ext() };
+    // Twice the same fault is no less a fault.
+    let all = vec![newer.clone(), newer, without_photo.clone(), without_photo];
+    assert_eq!(flags(&mut world, &mut member, all), flag::UNKNOWN_FIELD | flag::EVIDENCE_MISSING);
+}
+
+#[test]
 fn a_unit_that_was_not_in_force_takes_no_visit() {
     let mut world = World::new();
     let (mut admin, mut member) = (world.admin.clone(), world.member.clone());
@@ -220,6 +292,20 @@ fn a_unit_that_was_not_in_force_takes_no_visit() {
 }
 
 #[test]
+fn a_unit_takes_visits_from_its_first_day_on() {
+    let mut world = World::new();
+    let (mut admin, mut member) = (world.admin.clone(), world.member.clone());
+    let today = Day::of_ms(NOW);
+    let validity = Validity { from: today, to: None, ext: ext() };
+    let groups = [(unit::VALIDITY, Raw(validity.cbor()))];
+    world.applied(&mut admin, Intent::UnitSet(set(id(VILLAGE), Ver::first(1), groups)));
+    let on = |world: &World, day: u32| World::record(&VisitContent { day: Day(day), ..world.content() }, true);
+    let (first_day, day_before) = (on(&world, today.0), on(&world, today.0 - 1));
+    world.applied(&mut member, first_day);
+    refused_at(&world.send(&mut member, day_before), Code::UnitNotInForce, "village");
+}
+
+#[test]
 fn odd_days_and_hours_are_flagged_and_never_refused() {
     let mut world = World::new();
     let mut member = world.member.clone();
@@ -232,10 +318,15 @@ fn odd_days_and_hours_are_flagged_and_never_refused() {
     assert_eq!(flags(&mut world, today.0), 0);
     assert_eq!(flags(&mut world, today.0 - 7), 0);
     assert_eq!(flags(&mut world, today.0 - 8), flag::LATE);
+    assert_eq!(flags(&mut world, today.0 - 60), flag::LATE);
     assert_eq!(flags(&mut world, today.0 - 61), flag::LATE | flag::OLD_DAY);
     assert_eq!(flags(&mut world, today.0 + 1), flag::FUTURE_DAY);
-    world.at = NOW + 13 * 3_600_000;
-    assert_eq!(flags(&mut world, today.0), flag::NIGHT);
+    // `at` is taken a minute later each time.
+    let minute = |hour: u64, minute: u64| today.begins().0 + (hour * 60 + minute - 1) * 60_000;
+    for (hour, min, expected) in [(4, 59, flag::NIGHT), (5, 0, 0), (21, 59, 0), (22, 0, flag::NIGHT)] {
+        world.at = minute(hour, min);
+        assert_eq!(flags(&mut world, today.0), expected, "{hour}:{min}");
+    }
     world.at = 0;
     assert_eq!(flags(&mut world, today.0), 0, "a clock that stands at 1970 flags nothing but its hour");
 }
@@ -249,6 +340,11 @@ fn more_than_thirty_activities_on_a_day_are_flagged() {
         let decision = world.applied(&mut member, World::record(&content, true));
         assert_eq!(event(&decision).flags, expected);
     }
+    // A correction adds none to the day; for the rest it is flagged like any visit.
+    let visit = world.visit(false);
+    world.received += 8 * DAY_MS;
+    let correction = world.applied(&mut member, World::correct(visit, Ver::first(1), &content, true));
+    assert_eq!(event(&correction).flags, flag::LATE);
 }
 
 #[test]
@@ -324,12 +420,18 @@ fn work_from_before_a_grant_ended_is_taken_and_flagged_until_the_grace_is_over()
     let visit = world.visit(false);
     member.n = world.member.n;
     member.lose_grants(NOW);
-    world.received = NOW + LATE_GRACE_MS;
+    world.received = NOW + 30 * DAY_MS;
     let content = VisitContent { day: Day::of_ms(world.received), ..world.content() };
     let decision = world.applied(&mut member, World::record(&content, true));
     assert_eq!(event(&decision).flags, flag::AFTER_GRANT_ENDED);
     world.applied(&mut member, World::correct(visit, Ver::first(1), &content, false));
     world.applied(&mut member, Intent::HouseholdSet(set(world.household.0, Ver::first(1), [label("nhà mới sơn")])));
+
+    // What is elsewhere was never theirs, and what is theirs to read is not theirs to write.
+    let elsewhere = VisitContent { village: UnitId(id(FOREIGN_VILLAGE)), ..world.content() };
+    refused(&world.send(&mut member, World::record(&elsewhere, true)), Code::NotFound);
+    let mut officer = world.officer.clone();
+    refused(&world.send(&mut officer, World::record(&content, true)), Code::NotFound);
 
     // Made after the phone had learned of it: not honest work from before.
     world.grants_rev = 6;
@@ -424,7 +526,7 @@ fn a_return_needs_reasons_that_can_be_read() {
     refused_at(&world.send(&mut officer, body(bad, None)), Code::BadValue, "reasons[1].field");
     let bad = vec![reason("other", "f", "a\0b")];
     refused_at(&world.send(&mut officer, body(bad, None)), Code::BadValue, "reasons[0].text");
-    let good = vec![reason("other", "f", "t")];
+    let good = vec![reason("other", "f", "t"); 30];
     refused_at(&world.send(&mut officer, body(good.clone(), Some(""))), Code::BadValue, "note");
     world.applied(&mut officer, body(good, Some("Xem lại.\nCảm ơn.")));
 }
@@ -445,6 +547,33 @@ fn nobody_reviews_a_visit_that_they_made_or_took_part_in() {
     let joined = VisitId(world.created(&mut member, World::record(&with_officer, true)));
     let hash = world.hash(joined);
     refused(&world.send(&mut both, World::approve(joined, hash)), Code::OwnVisit);
+}
+
+#[test]
+fn who_took_part_is_said_by_the_correction_that_holds() {
+    let mut world = World::new();
+    let mut officer = world.officer.clone();
+    let visit = world.visit(false);
+    let mut member = world.member.clone();
+    let joined = VisitContent { members: vec![officer.user()], ..world.content() };
+    let correction = world.applied(&mut member, World::correct(visit, Ver::first(1), &joined, true));
+    let hash = world.hash(visit);
+    refused(&world.send(&mut officer, World::approve(visit, hash)), Code::OwnVisit);
+    // The event of the correction is no visit of its own.
+    let event = VisitId(event(&correction).id.0);
+    refused(&world.send(&mut officer, World::approve(event, hash)), Code::NotFound);
+}
+
+#[test]
+fn a_visit_in_a_state_of_a_newer_server_waits_for_the_update() {
+    let mut world = World::new();
+    let visit = world.visit(false);
+    let mut state = world.visit_state(visit);
+    let status = VisitStatusValue { status: "archived".into(), ext: ext() };
+    state.groups.get_mut(&visit_state::STATUS).expect("a status").value = Raw(status.cbor());
+    world.state.registers.insert((RowType::VISIT_STATE, visit.0), (ScopeId(id(VILLAGE)), state));
+    let mut member = world.member.clone();
+    deferred(&world.send(&mut member, World::submit(visit)));
 }
 
 #[test]
@@ -622,6 +751,7 @@ fn two_unseen_corrections_are_both_kept_and_a_void_outlives_the_case() {
     let value = world.sides(case)[0].clone();
     world.applied(&mut leader, Intent::CaseResolve(ResolveCase { case, base_ver, value, ext: ext() }));
     assert!(world.pointer(visit).voided_by.is_some(), "settling a case brought a void visit back");
+    assert_eq!(world.status(visit), "done", "settling a case handed a visit in");
 }
 
 // ---- Households: field groups that meet ------------------------------------------------------------------------------
@@ -667,6 +797,23 @@ fn the_later_arrival_is_shown_unless_the_group_is_guarded() {
     let third = world.send(&mut leader, Intent::HouseholdSet(set(id, base, [class("policy")])));
     assert_eq!((third.verdict, third.case), (Verdict::AppliedWithCase, Some(about_class)));
     assert_eq!(world.sides(about_class).len(), 3);
+}
+
+#[test]
+fn four_equal_answers_are_remembered_and_a_fifth_opens_a_case() {
+    let mut world = World::new();
+    let (base, household) = (world.household().ver, world.household.0);
+    let answer = |world: &mut World, number: u8, text: &str| {
+        let mut person = Person::new(number, Role::Member, &[VILLAGE]);
+        world.send(&mut person, Intent::HouseholdSet(set(household, base, [label(text)])))
+    };
+    for number in 0xb1..=0xb4 {
+        assert_eq!(answer(&mut world, number, "mái đỏ").verdict, Verdict::Applied);
+    }
+    let case = answer(&mut world, 0xb5, "mái đỏ").case.expect("a case");
+    // What stands there is a side already, and no new one when the next answer joins.
+    assert_eq!(answer(&mut world, 0xb6, "mái xanh").case, Some(case));
+    assert_eq!(world.sides(case), [label("mái đỏ").1, label("mái đỏ").1, label("mái xanh").1]);
 }
 
 #[test]
@@ -777,6 +924,7 @@ fn a_household_takes_only_values_that_make_sense() {
         let intent = Intent::HouseholdSet(set(world.household.0, Ver(u64::MAX), [group]));
         refused_at(&world.send(&mut member, intent), Code::BadValue, field);
     }
+    world.applied(&mut member, Intent::HouseholdSet(set(world.household.0, Ver(u64::MAX), [people(30)])));
     let unlabelled = Intent::HouseholdCreate(create(VILLAGE, [class("poor")]));
     refused_at(&world.send(&mut member, unlabelled), Code::BadValue, "groups[1]");
     let foreign = Intent::HouseholdCreate(create(FOREIGN_VILLAGE, [label("nhà")]));
@@ -954,9 +1102,37 @@ fn a_membership_brings_a_grant_and_takes_it_away() {
     refused(&world.send(&mut member, end(membership, 20_800)), Code::NotFound);
     world.applied(&mut officer, end(membership, 20_800));
     assert_eq!(world.state.users[&user].grants_rev, 2);
-    assert_eq!(world.state.grants[&GrantId(membership)].ended, Some((2, ServerMs(NOW))));
+    let grant = &world.state.grants[&GrantId(membership)];
+    assert_eq!((grant.to, grant.ended), (Some(Day(20_800)), Some((2, ServerMs(NOW)))));
     refused(&world.send(&mut officer, end(membership, 20_800)), Code::WrongState);
     refused(&world.send(&mut officer, end(id(9), 20_800)), Code::NotFound);
+}
+
+#[test]
+fn a_membership_that_ends_on_its_first_day_has_held_that_day() {
+    let mut world = World::new();
+    let mut officer = world.officer.clone();
+    let user = world.state_user(13);
+    officer.n = world.officer.n;
+    let body = AddMember {
+        team: world.team,
+        user,
+        display_name: "Thành viên mẫu".into(),
+        position: "member".into(),
+        organisation: "youth".into(),
+        from: Day(20_700),
+        ext: ext(),
+    };
+    let member = world.created(&mut officer, Intent::MemberAdd(body));
+    // The grant was taken away before; that is not done twice.
+    let grant = GrantId(member);
+    world.applied(&mut officer, Intent::GrantEnd(EndGrant { grant, to: Day(20_700), ext: ext() }));
+    let before = (world.state.grants.clone(), world.state.users.clone());
+    let end = EndMember { member: TeamMemberId(member), to: Day(20_700), ext: ext() };
+    world.applied(&mut officer, Intent::MemberEnd(end));
+    assert_eq!((&world.state.grants, &world.state.users), (&before.0, &before.1));
+    let validity: Option<Validity> = world.state.get(RowType::TEAM_MEMBER, member).group(team_member::VALIDITY);
+    assert_eq!(validity.map(|validity| (validity.from, validity.to)), Some((Day(20_700), Some(Day(20_701)))));
 }
 
 #[test]

@@ -13,16 +13,17 @@ use std::path::PathBuf;
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey};
 use support::*;
-use sync_protocol::cbor::{Bytes, Cbor, Raw, check, read};
+use sync_protocol::cbor::{Bytes, Cbor, IntMap, Raw, check, read};
 use sync_protocol::decide::initial_state;
 use sync_protocol::digest::{BucketState, Digest, fold, row_hash};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Code, Outcome, Verdict};
-use sync_protocol::row::{BucketId, Class, Event, Register, Row, RowType, Stamp, Ver, flag};
+use sync_protocol::row::{BucketId, Class, Event, Register, Row, RowType, Stamp, Ver, flag, read_row, rows_as_bytes};
 use sync_protocol::value::Value;
 use sync_protocol::wire::*;
+use uuid::Uuid;
 
 /// 2026-11-20T02:00:00.000Z.
 const AT: ClaimedMs = ClaimedMs(1_795_140_000_000);
@@ -667,6 +668,20 @@ fn every_released_byte_is_still_read_and_written_back() {
     }
     assert_eq!(seen, [OpName::ALL.len() + 1, 13, 11]);
     assert!(intents().iter().map(Intent::name).eq(OpName::ALL.iter().copied()), "one vector for every op");
+}
+
+#[test]
+fn every_row_begins_with_its_type_id_and_version() {
+    for (name, row) in rows() {
+        let bytes = row.cbor();
+        let mut map = IntMap::parse(&bytes).expect("a map");
+        let begin: (u8, Uuid, Ver) = (map.req(0).unwrap(), map.req(1).unwrap(), map.req(2).unwrap());
+        assert_eq!((row.ty().0, row.id(), row.ver()), begin, "{name}");
+        assert_eq!(row.is_tombstone(), name == "04-household-moved", "{name}");
+    }
+    let all: Vec<Row> = rows().into_iter().map(|(_, row)| row).collect();
+    let read: Vec<Row> = rows_as_bytes(&all).iter().map(|bytes| read_row(&bytes.0).unwrap()).collect();
+    assert_eq!(read, all);
 }
 
 #[test]

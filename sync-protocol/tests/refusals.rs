@@ -179,6 +179,68 @@ fn who_settles_a_case_about_a_unit_must_be_allowed_to_write_units() {
 }
 
 #[test]
+fn who_settles_a_case_about_a_team_must_be_allowed_to_write_teams() {
+    let mut world = World::new();
+    let mut admin = world.admin.clone();
+    let mut desk = admin.on_another_phone();
+    let team = world.team.0;
+    let named = |name: &str| {
+        let identity =
+            TeamIdentity { level: "village".into(), unit: UnitId(id(VILLAGE)), name: name.into(), ext: ext() };
+        Intent::TeamSet(set(team, Ver::first(1), [(team::IDENTITY, Raw(identity.cbor()))]))
+    };
+    world.applied(&mut admin, named("Tổ một"));
+    let case = world.send(&mut desk, named("Tổ hai")).case.expect("a case");
+    let value = world.sides(case).pop().expect("a side");
+    let settle = Intent::CaseResolve(ResolveCase { case, base_ver: Ver(u64::MAX), value, ext: ext() });
+    let mut leader = world.leader.clone();
+    let decision = world.send(&mut leader, settle.clone());
+    assert_eq!((decision.verdict, decision.code), (Verdict::Rejected, Some(Code::NotFound)));
+    let mut officer = world.officer.clone();
+    world.applied(&mut officer, settle);
+}
+
+#[test]
+fn a_settled_value_is_checked_like_an_entered_one() {
+    let mut world = World::new();
+    let (mut member, mut colleague, mut leader) = (world.member.clone(), world.colleague.clone(), world.leader.clone());
+    let (base, household) = (world.household().ver, world.household.0);
+    let entered = |text: &str| Intent::HouseholdSet(set(household, base, [class(text)]));
+    world.applied(&mut member, entered("poor"));
+    let case = world.send(&mut colleague, entered("near_poor")).case.expect("a case");
+    let settled = |text: &str| {
+        Intent::CaseResolve(ResolveCase { case, base_ver: Ver(u64::MAX), value: class(text).1, ext: ext() })
+    };
+    refused_at(&world.send(&mut leader, settled("rich")), Code::BadValue, "class");
+    world.applied(&mut leader, settled("policy"));
+}
+
+#[test]
+fn a_new_unit_and_a_new_team_are_checked_whole() {
+    let mut world = World::new();
+    let mut admin = world.admin.clone();
+    let mut village = |spoil: fn(&mut BTreeMap<u8, Raw>)| {
+        let mut groups = unit_groups("village", "Mới", id(COMMUNE)).0;
+        spoil(&mut groups);
+        world.send(&mut admin, Intent::UnitCreate(create(COMMUNE, groups)))
+    };
+    assert_eq!(village(|_| ()).verdict, Verdict::Applied);
+    refused_at(&village(|groups| drop(groups.remove(&unit::VALIDITY))), Code::BadValue, "groups[3]");
+    refused_at(&village(|groups| drop(groups.insert(unit::PARENT, Raw(vec![0xa0])))), Code::BadValue, "parent");
+    let unreadable = village(|groups| *groups = unit_groups("village", BAD, id(COMMUNE)).0);
+    refused_at(&unreadable, Code::BadValue, "identity.name");
+
+    let identity =
+        TeamIdentity { level: "village".into(), unit: UnitId(id(VILLAGE)), name: "Tổ mới".into(), ext: ext() };
+    let endless = [(team::IDENTITY, Raw(identity.cbor()))];
+    refused_at(&world.send(&mut admin, Intent::TeamCreate(create(VILLAGE, endless))), Code::BadValue, "groups[3]");
+    let decision = TeamDecision { number: BAD.into(), day: Day(20_280), ext: ext() };
+    let decided = [(team::DECISION, Raw(decision.cbor()))];
+    let decided = Intent::TeamSet(set(world.team.0, Ver::first(1), decided));
+    refused_at(&world.send(&mut admin, decided), Code::BadValue, "decision.number");
+}
+
+#[test]
 fn the_strongest_of_several_grants_answers() {
     let scope = ScopeId(id(VILLAGE));
     let ended = |at: u64| Some(Ended { rev: 6, at: ServerMs(at) });

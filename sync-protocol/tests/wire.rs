@@ -229,6 +229,8 @@ fn a_hello_is_believed_only_with_the_key_that_sealed_it() {
     assert_eq!(sealed.hello, hello());
     assert!(sealed.is_sealed_by(&key));
     assert!(!sealed.is_sealed_by(&[8; 32]));
+    assert_eq!(sealed.tag(), hello_tag(&payload));
+    assert_ne!(sealed.tag(), hello_tag(&seal_hello(&Hello { call: 301, ..hello() }, &key)));
     for bit in 0..payload.len() * 8 {
         let mut changed = payload.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
@@ -275,6 +277,19 @@ fn ten_visits_stay_within_their_bytes() {
 fn cursor(scope: u8, class: Class, quarter: u16) -> Cursor {
     let bucket = BucketId { scope: ScopeId(Uuid::from_bytes([scope; 16])), class, quarter };
     Cursor { bucket, gen_: 1, seq: 300, mac: [5; 8] }
+}
+
+#[test]
+fn rows_and_heads_name_their_bucket_and_none_of_an_unknown_class() {
+    let bucket = cursor(1, Class::Event, 8_107).bucket;
+    for (class, expected) in [(2, Some(bucket)), (3, None)] {
+        let head = Head { scope: bucket.scope, class, quarter: 8_107, gen_: 1, head: 9, count: 1, sum: 5, ext: ext() };
+        assert_eq!(head.bucket(), expected);
+        let mut rng = Rng::new(3);
+        let frame = made_up::World::new(&mut rng).rows_frame(&mut rng, Class::Event, 1);
+        let frame = RowsFrame { scope: bucket.scope, class, quarter: 8_107, ..frame };
+        assert_eq!(frame.bucket(), expected);
+    }
 }
 
 #[test]

@@ -13,20 +13,20 @@ use crate::museum::{self, Exhibit};
 use crate::op::*;
 use crate::outcome::Code;
 use crate::phone_number;
-use crate::row::{Group, GroupKey, Register, RowType, Standing};
+use crate::row::{Group, GroupKey, Register, RowType};
 use crate::text::{TextLimit, check_text};
 
 const NAME: TextLimit = TextLimit { max_chars: 120, newline: false };
 const NOTE: TextLimit = TextLimit { max_chars: 2_000, newline: true };
 const CODE_CHARS_MAX: usize = 60;
 
-/// Which action an ordinary op needs.
-fn action(intent: &Intent) -> Action {
+/// What an ordinary op creates or sets, and the action that this is.
+fn subject(intent: &Intent) -> (RowType, Action) {
     match intent {
-        Intent::PlanCreate(_) | Intent::PlanSet(_) | Intent::PlanCancel(_) => Action::WritePlan,
-        Intent::UnitSet(_) | Intent::UnitCreate(_) => Action::WriteUnit,
-        Intent::TeamCreate(_) | Intent::TeamSet(_) => Action::WriteTeam,
-        _ => Action::WriteHousehold,
+        Intent::PlanCreate(_) | Intent::PlanSet(_) => (RowType::PLAN, Action::WritePlan),
+        Intent::UnitSet(_) => (RowType::UNIT, Action::WriteUnit),
+        Intent::TeamCreate(_) | Intent::TeamSet(_) => (RowType::TEAM, Action::WriteTeam),
+        _ => (RowType::HOUSEHOLD, Action::WriteHousehold),
     }
 }
 
@@ -42,8 +42,8 @@ pub(super) fn create<S: State>(
     intent: &Intent,
     body: &CreateRow,
 ) -> Result<Decision, Stop<S::Error>> {
-    let ty = row_type(intent.name()).unwrap_or(RowType::HOUSEHOLD);
-    allowed(context.may(op, action(intent), body.scope))?;
+    let (ty, action) = subject(intent);
+    allowed(context.may(op, action, body.scope))?;
     let Some((_, unit)) = store(state.register(RowType::UNIT, body.scope.0))? else {
         return Err(Refusal::at(Code::NotFound, "scope").into());
     };
@@ -97,8 +97,8 @@ pub(super) fn set<S: State>(
     intent: &Intent,
     body: &SetGroups,
 ) -> Result<Decision, Stop<S::Error>> {
-    let ty = row_type(intent.name()).unwrap_or(RowType::HOUSEHOLD);
-    let (scope, current) = reach(state, context, op, ty, body.id, action(intent))?;
+    let (ty, action) = subject(intent);
+    let (scope, current) = reach(state, context, op, ty, body.id, action)?;
     if body.groups.0.is_empty() {
         return Err(Refusal::at(Code::BadValue, "groups").into());
     }
@@ -179,7 +179,7 @@ pub(super) fn relocate<S: State>(
             cases.push(Change::Move { from, to: body.to, register });
         }
     }
-    let register = Register { ver, standing: Standing::Live, ..current };
+    let register = Register { ver, ..current };
     let mut changes = vec![Change::Move { from, to: body.to, register }];
     changes.extend(cases);
     Ok(Decision::applied(ver, changes))
