@@ -211,7 +211,7 @@ impl Condition {
     }
 }
 
-fn meets(value: &Value, wanted: &[Scalar]) -> bool {
+pub(crate) fn meets(value: &Value, wanted: &[Scalar]) -> bool {
     wanted.iter().any(|wanted| match (wanted, value) {
         (Scalar::Bool(wanted), Value::Bool(value)) => wanted == value,
         (Scalar::Int(wanted), Value::Int(value)) => wanted == value,
@@ -761,14 +761,14 @@ impl Decimal {
     }
 
     /// Rounded to so many decimals, halves away from zero, and given as a count of the last one.
-    fn rounded(self, decimals: u8) -> i128 {
+    pub(crate) fn rounded(self, decimals: u8) -> i128 {
         let step = (u32::from(decimals)..9).fold(1i128, |step, _| step * 10);
         let half = if self.0 < 0 { -step / 2 } else { step / 2 };
         (self.0 + half) / step
     }
 
     /// With a thousands separator and a decimal mark, for people.
-    fn spelled(self, lang: Lang) -> String {
+    pub(crate) fn spelled(self, lang: Lang) -> String {
         let (thousands, mark) = match lang {
             Lang::Vi => ('.', ','),
             Lang::En => (',', '.'),

@@ -67,6 +67,8 @@ typed_ids! {
     ActivityId;
     /// Something that people must settle: a conflict of two entries, later also needs and feedback.
     CaseId;
+    /// A campaign.
+    CampaignId;
     /// What names an op whatever device, epoch and number it arrives under.
     OpUid;
 }

@@ -4,6 +4,9 @@
 //! Where to find what: docs/ARCHITECTURE.md. What travels: docs/PROTOCOL.md.
 
 pub mod access;
+pub mod calendar;
+pub mod campaign;
+pub mod case_flow;
 pub mod catalogue;
 pub mod cbor;
 pub mod count;
@@ -12,12 +15,16 @@ pub mod digest;
 pub mod entity;
 pub mod fold;
 pub mod ids;
+pub mod indicator;
 pub mod merge;
 pub mod museum;
 pub mod op;
 pub mod outcome;
 pub mod phone_number;
+pub mod quality;
 pub mod row;
+pub mod similar;
+pub mod team;
 pub mod text;
 pub mod value;
 pub mod wire;

@@ -1,12 +1,11 @@
 //! Finding a household while somebody stands in front of it: any part of its names, without tones, by initials, by the
 //! last digits of its phone. And asking "is it one of these?" before a new one is entered.
 
-use std::collections::BTreeSet;
-
 use sync_protocol::entity::*;
 use sync_protocol::fold::{fold, matches_name, sort_key};
 use sync_protocol::ids::*;
 use sync_protocol::row::{Register, RowType};
+use sync_protocol::similar::{Description, Folded, compare, local_digits};
 
 use super::{Db, Store};
 use crate::error::Result;
@@ -20,10 +19,6 @@ const WORDS_MAX: usize = 10;
 /// Fewest digits that are tried as the end of a phone number.
 const PHONE_DIGITS_MIN: usize = 3;
 const CANDIDATES_MAX: usize = 500;
-/// Forms of address that people write before a name (docs/DOMAIN.md §4).
-const HONORIFICS: [&str; 11] = ["ong", "ba", "anh", "chi", "co", "chu", "bac", "em", "cu", "thay", "nha"];
-/// From this score on, two households look like the same one.
-const SIMILAR_MIN: u32 = 40;
 
 /// A household in a list.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
@@ -66,7 +61,7 @@ pub struct NewHousehold {
 pub struct Similar {
     /// The household.
     pub household: HouseholdHit,
-    /// Why: `same_phone`, `same_name`, `name_fits`, `similar_label`.
+    /// Why: codes of [`sync_protocol::similar::Reason`].
     pub reasons: Vec<&'static str>,
     /// How much speaks for it; higher is more.
     pub score: u32,
@@ -78,19 +73,6 @@ struct Candidate {
     label: String,
     landmark: String,
     phone: String,
-}
-
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
-}
-
-/// A phone number as it is kept: +84 and 84 are written as 0.
-fn local_digits(text: &str) -> String {
-    let digits = digits(text);
-    match digits.strip_prefix("84") {
-        Some(rest) if rest.len() == 9 => format!("0{rest}"),
-        _ => digits,
-    }
 }
 
 fn is_phone_like(query: &str) -> bool {
@@ -105,13 +87,6 @@ fn all_of(words: &[&str]) -> String {
 
 fn ending(digits: &str) -> String {
     format!("phone : \"{}\" *", digits.chars().rev().collect::<String>())
-}
-
-fn without_honorifics(folded: &str) -> String {
-    let words: Vec<&str> = folded.split(' ').collect();
-    let skipped = words.iter().take_while(|word| HONORIFICS.contains(word)).count();
-    // A name that consists of nothing else is a name.
-    if skipped == words.len() { folded.to_owned() } else { words[skipped..].join(" ") }
 }
 
 impl Db<'_> {
@@ -188,72 +163,36 @@ impl Db<'_> {
     }
 
     fn similar(&mut self, new: &NewHousehold) -> Result<Vec<Similar>> {
-        let name = without_honorifics(&new.head.as_deref().map_or_else(String::new, fold));
-        let label = fold(&new.label);
-        let phone = new.phone.as_deref().map_or_else(String::new, local_digits);
+        let folded = |label: &str, others: [&Option<String>; 3]| {
+            let [landmark, head, phone] = others.map(|text| text.as_deref().unwrap_or_default());
+            Folded::of(&Description { label, landmark, head, phone })
+        };
+        let entered = folded(&new.label, [&new.landmark, &new.head, &new.phone]);
         let mut parts = Vec::new();
-        if phone.len() >= PHONE_DIGITS_MIN {
-            parts.push(ending(&phone));
+        if entered.phone().len() >= PHONE_DIGITS_MIN {
+            parts.push(ending(entered.phone()));
         }
-        for text in [&name, &label] {
-            let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).take(WORDS_MAX).collect();
-            if !words.is_empty() {
-                let any: Vec<String> = words.iter().map(|word| format!("\"{word}\" *")).collect();
-                parts.push(format!("{{name label}} : ({})", any.join(" OR ")));
-            }
+        let words: Vec<String> = entered.words().map(|word| format!("\"{word}\" *")).collect();
+        if !words.is_empty() {
+            parts.push(format!("{{name label}} : ({})", words.join(" OR ")));
         }
         if parts.is_empty() {
             return Ok(Vec::new());
         }
-        let reversed: String = phone.chars().rev().collect();
         let mut found = Vec::new();
         for candidate in self.candidates(&parts.join(" OR "))? {
-            let mut reasons = Vec::new();
-            let mut score = 0;
-            let theirs = without_honorifics(&candidate.name);
-            if phone.len() >= 9 && candidate.phone == reversed {
-                reasons.push("same_phone");
-                score += 100;
-            }
-            if !name.is_empty() && name == theirs {
-                reasons.push("same_name");
-                score += 60;
-            } else if !name.is_empty() && !theirs.is_empty() && (fits(&name, &theirs) || fits(&theirs, &name)) {
-                reasons.push("name_fits");
-                score += 40;
-            }
-            let likeness = likeness(&label, &candidate.label);
-            if likeness >= 50 {
-                reasons.push("similar_label");
-                score += likeness / 2;
-            }
-            if score >= SIMILAR_MIN
-                && let Some(household) = self.hit(candidate.lid)?
-                && new.scope.is_none_or(|scope| scope == household.scope)
-            {
-                found.push(Similar { household, reasons, score });
+            let Some(household) = self.hit(candidate.lid)? else { continue };
+            let known = folded(&household.label, [&household.landmark, &household.head, &household.phone]);
+            let likeness = compare(&entered, &known);
+            if likeness.is_similar() && new.scope.is_none_or(|scope| scope == household.scope) {
+                let reasons = likeness.reasons.iter().map(|reason| reason.code()).collect();
+                found.push(Similar { household, reasons, score: likeness.score });
             }
         }
         found.sort_by(|a, b| b.score.cmp(&a.score).then_with(|| a.household.id.cmp(&b.household.id)));
         found.truncate(5);
         Ok(found)
     }
-}
-
-/// Whether one name is an abbreviation of the other: at least two words, and the last one, the given name, is whole.
-fn fits(short: &str, long: &str) -> bool {
-    let last = |name: &str| name.rsplit(' ').next().map(str::to_owned);
-    short.contains(' ') && last(short) == last(long) && matches_name(short, long)
-}
-
-/// How alike two labels are: words in common, in percent of all their words.
-fn likeness(a: &str, b: &str) -> u32 {
-    let words = |text: &str| -> BTreeSet<String> {
-        text.split(' ').filter(|word| !word.is_empty() && *word != "nha").map(str::to_owned).collect()
-    };
-    let (a, b) = (words(a), words(b));
-    let all = a.union(&b).count();
-    (a.intersection(&b).count() * 100).checked_div(all).and_then(|share| u32::try_from(share).ok()).unwrap_or(0)
 }
 
 fn hit_of(id: HouseholdId, scope: ScopeId, register: &Register, waiting: bool) -> HouseholdHit {
