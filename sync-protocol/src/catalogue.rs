@@ -1710,8 +1710,8 @@ impl Rule {
                 let Some(last) = facts.last_approved else { return };
                 for field in kind.fields.iter().filter(|field| field.field_type.is_number()) {
                     let pair = answer(last, &field.code).zip(answer(&activity.fields, &field.code));
-                    let kept = i128::from(100u32.saturating_sub(*percent));
-                    if pair.is_some_and(|(before, now)| now.0 * 100 < before.0 * kept) {
+                    let drops = |before: i128, now: i128| (before - now) * 100 > before.abs() * i128::from(*percent);
+                    if pair.is_some_and(|(before, now)| drops(before.0, now.0)) {
                         broken(&field.code);
                     }
                 }

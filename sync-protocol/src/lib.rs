@@ -22,6 +22,7 @@ pub mod op;
 pub mod outcome;
 pub mod phone_number;
 pub mod quality;
+pub mod qr;
 pub mod row;
 pub mod similar;
 pub mod team;

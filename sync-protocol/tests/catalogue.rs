@@ -1056,6 +1056,25 @@ fn a_kind_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_drop_is_measured_from_numbers_below_zero_too() {
+    let catalogue = load_with(
+        serde_json::json!([{"code": "n", "type": "int", "vi": "Số", "en": "Number", "min": -100, "max": 100}]),
+        serde_json::json!({"rules": [{"code": "r", "severity": "warn", "vi": "R", "en": "R",
+            "check": {"type": "drop_against_last_approved", "percent": 20}}]}),
+    )
+    .unwrap();
+    for (before, now, flagged) in
+        [(-50, -50, false), (-50, -60, false), (-50, -61, true), (-50, 10, false), (0, 0, false)]
+    {
+        let answers = |n| BTreeMap::from([("n".to_owned(), Value::Int(n))]);
+        let last = answers(before);
+        let facts = ActivityFacts { last_approved: Some(&last), ..facts() };
+        let found = catalogue.validate(&ActivityContent { kind: "x_test".into(), fields: answers(now) }, &facts);
+        assert_eq!(!found.is_empty(), flagged, "{before} to {now}");
+    }
+}
+
+#[test]
 fn decimals_have_one_canonical_form() {
     for (written, canonical) in
         [("007.50", "7.5"), ("-0", "0"), ("0.000000001", "0.000000001"), ("-12.340", "-12.34"), ("5000", "5000")]

@@ -10,6 +10,7 @@ use sync_protocol::catalogue::{CATALOGUE_BYTES_MAX, Catalogue};
 use sync_protocol::fold::{fold, matches_name, sort_key};
 use sync_protocol::ids::{Day, ServerMs, UserId};
 use sync_protocol::phone_number::{mask, mask_name, normalise, prefix_known};
+use sync_protocol::qr::{PaymentQr, QR_CHARS_MAX, acquirers, crc16};
 use sync_protocol::text::{TextFault, TextLimit, check_text, clean, clean_lines, forbidden_numbers};
 use uuid::Uuid;
 
@@ -29,6 +30,7 @@ macro_rules! target {
 target!(units, 20_000, read_units);
 target!(phones, 60_000, read_phone);
 target!(texts, 8_000, read_text);
+target!(qr, 40_000, read_qr);
 
 fn read_catalogue(input: &[u8]) {
     let Ok(json) = std::str::from_utf8(input) else { return };
@@ -114,6 +116,28 @@ fn read_phone(input: &[u8]) {
     assert_eq!(normalise(&number).as_ref(), Ok(&number));
     assert_eq!(normalise(&format!("+84 {}", &number[1..])).as_ref(), Ok(&number));
     assert!(!mask(&number).contains(&number));
+}
+
+/// As it comes, and with the checksum made right, so that what is behind it is read too.
+fn read_qr(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    judge_qr(&text);
+    let body = text.rsplit_once("6304").map_or(&*text, |(body, _)| body);
+    let body = format!("{body}6304");
+    judge_qr(&format!("{body}{:04X}", crc16(body.as_bytes())));
+}
+
+fn judge_qr(text: &str) {
+    let Ok(code) = PaymentQr::parse(text) else { return };
+    assert!(text.len() <= QR_CHARS_MAX && code.bin.len() == 6, "{text}");
+    assert_eq!(PaymentQr::parse(text), Ok(code.clone()));
+    let _ = (code.answers(), acquirers(&code.bin).count());
+    // A code is refused with any of its characters changed.
+    for at in 0..text.len() {
+        let changed =
+            format!("{}{}{}", &text[..at], if text[at..].starts_with('7') { '1' } else { '7' }, &text[at + 1..]);
+        assert!(PaymentQr::parse(&changed).is_err(), "{changed}");
+    }
 }
 
 fn read_text(input: &[u8]) {
