@@ -170,14 +170,9 @@ fn a_whole_old_answer_that_comes_again_does_not_roll_rows_back() {
     server.set_class(village_a(), id(11), "poor", 77);
     sync(&mut store, &mut random, &mut server);
     assert_eq!(class(&mut store, 11).as_deref(), Some("poor"));
-    struct Replay(Vec<u8>);
-    impl client_core::sync::Transport for Replay {
-        fn exchange(&mut self, _: &[u8]) -> Result<Vec<u8>, client_core::sync::Failure> {
-            Ok(self.0.clone())
-        }
-    }
+    let mut replay = Answers(|_: &[u8]| Ok(old.clone()));
     let later = ClaimedMs(server.now);
-    client_core::sync::drive(&mut store, &mut random, &mut Replay(old), &mut || later, true).unwrap();
+    drive(&mut store, &mut random, &mut replay, &mut || later, true).unwrap();
     assert_eq!(class(&mut store, 11).as_deref(), Some("poor"), "an older answer rolled a row back");
     server.now += 3_600_000;
     sync(&mut store, &mut random, &mut server);

@@ -2,107 +2,14 @@
 //!
 //! An official code is not an identity: codes are given to other units later. Every look-up therefore takes a day, and
 //! every row has a [`UnitId`] of its own, which is the same on every server. Villages are in no public register; they
-//! are the product's own records. Source: docs/DOMAIN.md, "Administrative hierarchy with dates"; server/data/README.md.
+//! are the product's own records. What the rows must keep together, and what follows from them, is in
+//! `sync_protocol::units`. Source: docs/DOMAIN.md, "Administrative hierarchy with dates"; server/data/README.md.
 
 use std::collections::HashMap;
 
 use sync_protocol::ids::{Day, UnitId};
-use uuid::Uuid;
-
-/// A level of the hierarchy.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Level {
-    /// Tỉnh, thành phố trực thuộc trung ương.
-    Province,
-    /// Huyện, quận, thị xã, thành phố thuộc tỉnh; until 2025-06-30.
-    District,
-    /// Xã, phường, thị trấn, đặc khu.
-    Commune,
-    /// Thôn, bản, xóm, tổ dân phố, khu phố. Never in the shipped files.
-    Village,
-}
-
-impl Level {
-    /// Code in files and rows.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Province => "province",
-            Self::District => "district",
-            Self::Commune => "commune",
-            Self::Village => "village",
-        }
-    }
-
-    /// Reads a code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Province, Self::District, Self::Commune, Self::Village].into_iter().find(|level| level.code() == code)
-    }
-
-    /// Digits of an official code of this level; villages have none.
-    fn code_digits(self) -> Option<usize> {
-        match self {
-            Self::Province => Some(2),
-            Self::District => Some(3),
-            Self::Commune => Some(5),
-            Self::Village => None,
-        }
-    }
-}
-
-macro_rules! unit_types {
-    ($($(#[$doc:meta])* $name:ident $code:literal $label:literal $level:ident;)+) => {
-        /// What kind of unit it is; two units of one level may have different types and the same name.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum UnitType { $($(#[$doc])* $name,)+ }
-
-        impl UnitType {
-            const ALL: &[Self] = &[$(Self::$name,)+];
-
-            /// Code in files and rows.
-            pub fn code(self) -> &'static str { match self { $(Self::$name => $code,)+ } }
-            /// As written before the name at the beginning of a sentence.
-            pub fn label_vi(self) -> &'static str { match self { $(Self::$name => $label,)+ } }
-            /// Whether a unit of this level may be of this type.
-            pub fn is_of(self, level: Level) -> bool {
-                let usual = match self { $(Self::$name => Level::$level,)+ };
-                level == usual || (self == Self::ThanhPho && level == Level::District)
-            }
-            /// Reads a code.
-            pub fn from_code(code: &str) -> Option<Self> { Self::ALL.iter().copied().find(|kind| kind.code() == code) }
-        }
-    };
-}
-
-unit_types! {
-    /// Province.
-    Tinh "tinh" "Tỉnh" Province;
-    /// City: of the first level, or until 2025-06-30 of a province.
-    ThanhPho "thanh_pho" "Thành phố" Province;
-    /// Urban district.
-    Quan "quan" "Quận" District;
-    /// Rural district.
-    Huyen "huyen" "Huyện" District;
-    /// Town with the rank of a district.
-    ThiXa "thi_xa" "Thị xã" District;
-    /// Ward.
-    Phuong "phuong" "Phường" Commune;
-    /// Rural commune.
-    Xa "xa" "Xã" Commune;
-    /// Township; until 2025-06-30.
-    ThiTran "thi_tran" "Thị trấn" Commune;
-    /// Special zone; since 2025-07-01.
-    DacKhu "dac_khu" "Đặc khu" Commune;
-    /// Village, the common word of the lowlands.
-    Thon "thon" "Thôn" Village;
-    /// Village, the common word of the highlands.
-    Ban "ban" "Bản" Village;
-    /// Hamlet.
-    Xom "xom" "Xóm" Village;
-    /// Residential group of a ward.
-    ToDanPho "to_dan_pho" "Tổ dân phố" Village;
-    /// Quarter of a ward.
-    KhuPho "khu_pho" "Khu phố" Village;
-}
+use sync_protocol::units::{Fault, Issue, SuccessionRow, UnitRow, Units};
+pub use sync_protocol::units::{Level, Relation, UnitType, unit_id, village_code};
 
 /// One unit over one period of validity.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,17 +45,6 @@ impl UnitRecord {
     }
 }
 
-/// What became of a unit.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Relation {
-    /// One to one.
-    Kept,
-    /// Whole into a larger unit.
-    Merged,
-    /// Split: one old unit has several rows, and a village must say which part it lies in.
-    Part,
-}
-
 /// How sure the source of a succession is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum NameMatch {
@@ -173,34 +69,6 @@ pub struct Succession {
     pub relation: Relation,
     /// How the two were matched.
     pub matched: NameMatch,
-}
-
-/// The id of a unit's row, the same wherever it is computed: a UUID of version 8 from
-/// `BLAKE3("thonso/unit/1" ‖ level ‖ code ‖ 0 ‖ valid_from)`, level as one byte (0 province to 3 village), code as text,
-/// the day as four bytes, most significant first.
-pub fn unit_id(level: Level, code: &str, valid_from: Day) -> UnitId {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"thonso/unit/1");
-    hasher.update(&[match level {
-        Level::Province => 0,
-        Level::District => 1,
-        Level::Commune => 2,
-        Level::Village => 3,
-    }]);
-    hasher.update(code.as_bytes());
-    hasher.update(&[0]);
-    hasher.update(&valid_from.0.to_be_bytes());
-    let mut bytes = [0u8; 16];
-    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    bytes[6] = 0x80 | (bytes[6] & 0x0f);
-    bytes[8] = 0x80 | (bytes[8] & 0x3f);
-    UnitId(Uuid::from_bytes(bytes))
-}
-
-/// Code of a village: `<commune code>-<nnn>`, counted within the commune in which it was first recorded. Like the official
-/// codes it is a label; a village keeps it when its commune is merged.
-pub fn village_code(commune_code: &str, n: u16) -> String {
-    format!("{commune_code}-{n:03}")
 }
 
 /// Why a file of units is not accepted. `line` counts from 1, the heading included.
@@ -251,10 +119,14 @@ pub enum UnitsError {
         /// The day.
         day: Day,
     },
+    /// The rows break rules that no listed exception excuses.
+    #[error("the units break {} rule(s); first: {}", .0.len(), .0.first().map_or_else(String::new, Issue::to_string))]
+    Rules(Vec<Issue>),
 }
 
 const UNITS: &str = "admin_units.csv";
 const SUCCESSION: &str = "admin_succession.csv";
+const EXCEPTIONS: &str = "admin_exceptions.csv";
 
 const UNIT_COLUMNS: [&str; 11] = [
     "level",
@@ -271,10 +143,36 @@ const UNIT_COLUMNS: [&str; 11] = [
 ];
 const SUCCESSION_COLUMNS: [&str; 7] =
     ["old_level", "old_code", "new_level", "new_code", "effective", "relation", "match"];
+const EXCEPTION_COLUMNS: [&str; 5] = ["fault", "level", "code", "valid_from", "reason"];
 
 /// The units that come with this version of the server. Reads and verifies some 15,000 rows: do it once.
 pub fn shipped() -> Result<UnitIndex, UnitsError> {
     UnitIndex::read(include_bytes!("../data/admin_units.csv"), include_bytes!("../data/admin_succession.csv"))
+}
+
+/// The units that come with this version of the server under the rules of `sync_protocol::units`, with the exceptions
+/// that the data is known to need.
+pub fn country() -> Result<Units, UnitsError> {
+    let index = shipped()?;
+    let exceptions = include_bytes!("../data/admin_exceptions.csv");
+    let exceptions = read_rows(EXCEPTIONS, &EXCEPTION_COLUMNS, exceptions, exception_of)?.into_iter().collect();
+    let begins = index.records.iter().map(|unit| unit.valid_from).min().unwrap_or_default();
+    let units: Vec<UnitRow> = index.records.into_iter().map(UnitRow::from).collect();
+    let successions: Vec<SuccessionRow> = index.successions.into_iter().map(SuccessionRow::from).collect();
+    Units::from_rows(&units, &successions, begins, &exceptions).map_err(UnitsError::Rules)
+}
+
+impl From<UnitRecord> for UnitRow {
+    fn from(record: UnitRecord) -> Self {
+        let UnitRecord { level, code, valid_from, valid_to, unit_type, name, full_name, parent, .. } = record;
+        Self { level, code, unit_type, name, full_name, parent, valid_from, valid_to }
+    }
+}
+
+impl From<Succession> for SuccessionRow {
+    fn from(Succession { old, new, effective, relation, .. }: Succession) -> Self {
+        Self { old, new, effective, relation }
+    }
 }
 
 /// Units and successions, verified, with look-ups by day.
@@ -503,12 +401,7 @@ fn succession_of(line: &Line<'_>) -> Result<Succession, UnitsError> {
         old: line.level_and_code(0)?,
         new: line.level_and_code(2)?,
         effective: line.read(4, Day::parse)?,
-        relation: line.read(5, |text| match text {
-            "kept" => Some(Relation::Kept),
-            "merged" => Some(Relation::Merged),
-            "part" => Some(Relation::Part),
-            _ => None,
-        })?,
+        relation: line.read(5, Relation::from_code)?,
         matched: line.read(6, |text| match text {
             "exact" => Some(NameMatch::Exact),
             "tolerant" => Some(NameMatch::Tolerant),
@@ -516,6 +409,12 @@ fn succession_of(line: &Line<'_>) -> Result<Succession, UnitsError> {
             _ => None,
         })?,
     })
+}
+
+fn exception_of(line: &Line<'_>) -> Result<(Fault, UnitId), UnitsError> {
+    let fault = line.read(0, Fault::from_code)?;
+    let (level, code) = line.level_and_code(1)?;
+    Ok((fault, unit_id(level, &code, line.read(3, Day::parse)?)))
 }
 
 #[cfg(test)]
@@ -551,7 +450,7 @@ mod tests {
             );
             assert_eq!(["15", "10", "19", "06"].map(|province| communes_of(province, on_day)), pilot, "{on}");
         }
-        assert_eq!((SHIPPED.records().len(), SHIPPED.successions().len()), (15_358, 10_636));
+        assert_eq!((SHIPPED.records().len(), SHIPPED.successions().len()), (15_358, 10_647));
     }
 
     #[test]
@@ -626,6 +525,13 @@ mod tests {
         assert_eq!(SHIPPED.by_id(yen_bai.id), Some(yen_bai));
         let start = day("2021-11-01");
         assert_ne!(unit_id(Level::Province, "101", start), unit_id(Level::District, "101", start));
+    }
+
+    #[test]
+    fn the_shipped_units_keep_the_rules_with_their_listed_exceptions() {
+        let units = country().unwrap();
+        let communes = |on: &str| units.on(Level::Commune, day(on)).count();
+        assert_eq!((communes("2025-06-30"), communes("2025-07-01")), (10_035, 3_321));
     }
 
     #[test]
