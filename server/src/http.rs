@@ -165,6 +165,8 @@ routes! {
     "/api/v1/households/{id}/move" { post households::relocate }
     "/api/v1/counts" { get counts::counts }
     "/api/v1/catalogue" { get counts::catalogue }
+    "/api/v1/indicators" { get counts::indicators }
+    "/api/v1/country/unit" { get admin::country_unit }
 }
 
 /// The methods of a path, as `Allow` wants them.

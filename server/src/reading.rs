@@ -5,8 +5,10 @@
 //! and count; the answer goes out after the entry is on disk. Source: docs/SECURITY.md, "Authorisation".
 
 pub mod cases;
+pub mod country;
 pub mod counts;
 pub mod households;
+pub mod indicators;
 pub mod people;
 pub mod plain;
 pub mod trail;
@@ -27,7 +29,6 @@ use crate::desk::{has_function, home_scope};
 use crate::principal::principal;
 use crate::storage::{StorageError, Store, Tx};
 use crate::sync::{Clock, Random};
-use crate::units::UnitIndex;
 use crate::work::{AuditBody, Work, audit_body};
 
 /// Most items of a page.
@@ -107,13 +108,12 @@ pub struct Reading {
     store: Store,
     clock: Clock,
     random: Random,
-    units: std::sync::Arc<std::sync::OnceLock<Option<UnitIndex>>>,
 }
 
 impl Reading {
     /// Builds it.
     pub fn new(store: Store, clock: Clock, random: Random) -> Self {
-        Self { store, clock, random, units: Default::default() }
+        Self { store, clock, random }
     }
 
     /// Reads on one snapshot.
@@ -165,11 +165,6 @@ impl Reading {
             })
             .await?;
         answer
-    }
-
-    /// The official lists, read when they are first needed.
-    fn official_units(&self) -> std::sync::Arc<std::sync::OnceLock<Option<UnitIndex>>> {
-        self.units.clone()
     }
 }
 

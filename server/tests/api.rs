@@ -1305,3 +1305,50 @@ fn empty_hello() -> sync_protocol::wire::Hello {
         ext: Ext::default(),
     }
 }
+
+#[actix_web::test]
+async fn a_unit_of_the_country_is_found_by_code_and_day_and_says_what_became_of_it() {
+    for world in worlds().await {
+        let ask = async |query: &str| world.get(OFFICER, format!("/api/v1/country/unit?{query}")).await;
+        let merged = ask("level=commune&code=04633&on=2025-06-30").await.body;
+        assert_eq!(merged["unit"]["path"], "Xã Nậm Búng, huyện Văn Chấn, tỉnh Yên Bái");
+        assert_eq!((&merged["exact"], &merged["became"][0]["code"]), (&json!(true), &json!("04636")));
+        assert_eq!(merged["became"][0]["path"], "Xã Gia Hội, tỉnh Lào Cai");
+        assert_eq!(merged["text_vi"], "Xã Nậm Búng nhập toàn bộ vào xã Gia Hội từ ngày 01/07/2025.");
+        let before = ask("level=commune&code=04633&on=2024-01-01&until=2025-06-30").await.body;
+        assert_eq!((&before["exact"], &before["became"][0]), (&json!(true), &before["unit"]));
+        // The code of Yên Bái is that of Lào Cai now: the day decides.
+        let then = ask("level=province&code=15&on=2025-06-30&until=2025-06-30").await.body["unit"]["path"].clone();
+        assert_eq!(
+            (then, &ask("level=province&code=15").await.body["unit"]["path"]),
+            (json!("Tỉnh Yên Bái"), &json!("Tỉnh Lào Cai"))
+        );
+        assert_eq!(ask("level=commune&code=04633").await.code(), "not_found");
+        for (query, field) in [
+            ("level=village&code=04636-001", "level"),
+            ("level=commune&code=04636&on=30.06.2025", "on"),
+            ("level=commune&code=04636&on=2026-01-01&until=2025-12-31", "until"),
+        ] {
+            let refused = ask(query).await;
+            assert_eq!((refused.status, &refused.body["field"]), (400, &json!(field)), "{}", refused.text);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_indicator_says_its_formula_in_words() {
+    for world in worlds().await {
+        let file = world.get(OFFICER, "/api/v1/indicators").await.body;
+        let mut said = 0;
+        for (sets, list) in [("sets", "indicators"), ("team_score_sets", "items")] {
+            for entry in file[sets].as_array().unwrap().iter().flat_map(|set| set[list].as_array().unwrap()) {
+                let in_words = |lang: &str| entry["formula_text"][lang].as_str().is_some_and(|text| !text.is_empty());
+                assert!(in_words("vi") && in_words("en"), "{}", entry["code"]);
+                said += 1;
+            }
+        }
+        assert_eq!(said, 17 + 8 + 12 + 9);
+        let fibre = &file["sets"][0]["indicators"][1]["formula_text"]["en"];
+        assert_eq!(fibre, "(Villages with fibre service = yes) ÷ (Villages)");
+    }
+}

@@ -19,6 +19,7 @@ use super::error::{ChangeRefusals, HttpError, Refusals};
 use super::extract::{Caller, Id, Json, Once, Query, day, ver};
 use super::visits::{Changed, perform};
 use crate::reading::Page;
+use crate::reading::country::{CountryQuery, CountryUnit};
 use crate::reading::people::{GrantQuery, GrantView, MemberView, TeamQuery, TeamView, UserQuery, UserView};
 use crate::reading::trail::{TrailEntry, TrailQuery};
 use crate::reading::units::{UnitQuery, UnitView};
@@ -235,6 +236,13 @@ pub async fn units(app: Data<App>, caller: Caller, query: Query<UnitQuery>) -> A
     responses((status = 200, body = UnitView), Refusals))]
 pub async fn unit(app: Data<App>, caller: Caller, id: Id) -> Answer<UnitView> {
     Ok(web::Json(app.reading.unit(caller.user(), UnitId(id.0)).await?))
+}
+
+/// Finds a unit of the country by its code on a day, and what became of it since.
+#[utoipa::path(get, path = "/api/v1/country/unit", tag = "administration",
+    responses((status = 200, body = CountryUnit), Refusals))]
+pub async fn country_unit(app: Data<App>, caller: Caller, query: Query<CountryQuery>) -> Answer<CountryUnit> {
+    Ok(web::Json(app.reading.country_unit(caller.user(), query.0).await?))
 }
 
 /// Enters a village.

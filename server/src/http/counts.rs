@@ -1,4 +1,4 @@
-//! Counts and the catalogue.
+//! Counts, the catalogue and the indicators.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
@@ -9,6 +9,7 @@ use super::App;
 use super::error::{HttpError, Refusals};
 use super::extract::{Caller, Query};
 use crate::reading::counts::{CountQuery, CountView};
+use crate::reading::indicators;
 
 /// Counts visits and activities, with what is needed to explain the numbers.
 #[utoipa::path(
@@ -34,4 +35,15 @@ pub async fn counts(
 )]
 pub async fn catalogue(_: Caller) -> HttpResponse {
     HttpResponse::Ok().insert_header(ContentType::json()).body(Catalogue::SHIPPED_JSON)
+}
+
+/// The indicators, bases, citizen sets and team scores, each formula also in words (`formula_text`).
+#[utoipa::path(
+    get,
+    path = "/api/v1/indicators",
+    tag = "reports",
+    responses((status = 200, description = "The indicators as they ship", content_type = "application/json"), Refusals)
+)]
+pub async fn indicators(_: Caller) -> HttpResponse {
+    HttpResponse::Ok().insert_header(ContentType::json()).body(indicators::indicators())
 }

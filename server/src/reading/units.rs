@@ -8,9 +8,10 @@ use sync_protocol::row::{Register, RowType};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::country::country;
 use super::visits::day;
 use super::*;
-use crate::units::{self, Level};
+use crate::units::Level;
 
 /// Which units are wanted: those below one, or the one with a code.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -69,7 +70,6 @@ impl Reading {
         if query.parent.is_none() && (level.is_none() || query.code.is_none()) {
             return Err(ReadError::BadValue("parent"));
         }
-        let official = self.official_units();
         self.read(by, move |scoped| {
             scoped.function(Action::ReadTeams)?;
             let ids = match (query.parent, level, &query.code) {
@@ -86,12 +86,12 @@ impl Reading {
                         Some((commune, _)) if level == Level::Village => (commune, true),
                         _ => (code.as_str(), false),
                     };
-                    let index = official.get_or_init(|| units::shipped().ok()).as_ref();
-                    let found = index
-                        .and_then(|index| index.get(if is_village { Level::Commune } else { level }, commune, today));
+                    let found = country().and_then(|country| {
+                        country.get(if is_village { Level::Commune } else { level }, commune, today)
+                    });
                     match found {
-                        Some(commune) if is_village => scoped.tx.units_below(commune.id)?,
-                        Some(unit) => vec![unit.id],
+                        Some(commune) if is_village => scoped.tx.units_below(commune.row_id)?,
+                        Some(unit) => vec![unit.row_id],
                         None => vec![],
                     }
                 }
