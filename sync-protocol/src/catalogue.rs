@@ -584,6 +584,11 @@ impl Kind {
     pub fn label(&self, lang: Lang) -> &str {
         pick(lang, &self.vi, &self.en)
     }
+    /// The rule by which activities of this kind are counts, tied to no household: a membership that is nobody's business.
+    pub fn counts_only(&self) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.code == "counts_only")
+    }
+
     /// The field of that code.
     pub fn field(&self, code: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.code == code)

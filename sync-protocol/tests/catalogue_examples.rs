@@ -494,10 +494,13 @@ impl Examples {
         Self { world: World::new(), shown: BTreeMap::new() }
     }
 
-    /// Sends a visit with this one activity.
+    /// Sends a visit with this one activity; to a household, unless the kind may not be tied to one.
     fn record(&self, activity: &ActivityContent) -> Decision {
         let mut world = self.world.clone();
         let mut content = world.content();
+        if Catalogue::shipped().kind(&activity.kind).is_some_and(|kind| kind.counts_only().is_some()) {
+            (content.household, content.visit_type) = (None, "group".into());
+        }
         content.activities =
             vec![Activity { kind: activity.kind.clone(), fields: activity.fields.clone(), id: None, ext: ext() }];
         let mut member = world.member.clone();

@@ -277,6 +277,26 @@ fn what_the_catalogue_only_warns_of_is_flagged() {
 }
 
 #[test]
+fn a_kind_that_only_counts_is_never_tied_to_a_household() {
+    let mut world = World::new();
+    let mut member = world.member.clone();
+    let answers = [
+        ("installed_count", Value::Int(4)),
+        ("used_for_meeting", Value::Bool(true)),
+        ("outcome", Value::Text("done".into())),
+        ("cell_meeting_date", Value::Text(world.content().day.to_string())),
+    ];
+    let mut content = world.content();
+    content.activities[0].kind = "party_handbook_install".into();
+    content.activities[0].fields = answers.map(|(code, value)| (code.to_owned(), value)).into();
+    let at_home = world.send(&mut member, World::record(&content, false));
+    refused_at(&at_home, Code::ValidationFailed, "activities[0]");
+    assert_eq!(at_home.rule.as_deref(), Some("counts_only"));
+    let meeting = VisitContent { household: None, visit_type: "group".into(), ..content };
+    world.applied(&mut member, World::record(&meeting, false));
+}
+
+#[test]
 fn a_unit_that_was_not_in_force_takes_no_visit() {
     let mut world = World::new();
     let (mut admin, mut member) = (world.admin.clone(), world.member.clone());

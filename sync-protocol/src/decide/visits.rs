@@ -249,18 +249,27 @@ fn check_content<S: State>(
         return Err(Refusal::at(Code::BadValue, "place").into());
     }
     for (index, activity) in content.activities.iter().enumerate() {
-        flags |= check_activity(context, content.day, index, activity)?;
+        flags |= check_activity(context, content, index, activity)?;
     }
     Ok(flags)
 }
 
-fn check_activity(context: &Context<'_>, day: Day, index: usize, activity: &Activity) -> Result<u32, Refusal> {
-    if context.catalogue.kind(&activity.kind).is_none() {
+fn check_activity(
+    context: &Context<'_>,
+    content: &VisitContent,
+    index: usize,
+    activity: &Activity,
+) -> Result<u32, Refusal> {
+    let Some(kind) = context.catalogue.kind(&activity.kind) else {
         return Err(Refusal::at(Code::NeedsServerUpdate, format!("activities[{index}]")));
-    }
+    };
     let answers = ActivityContent { kind: activity.kind.clone(), fields: activity.fields.clone() };
-    let facts =
-        ActivityFacts { visit_day: day, evidence: &[], last_approved: None, evidence_policy: EvidencePolicy::FlagOnly };
+    let facts = ActivityFacts {
+        visit_day: content.day,
+        evidence: &[],
+        last_approved: None,
+        evidence_policy: EvidencePolicy::FlagOnly,
+    };
     let mut flags = 0;
     for finding in context.catalogue.validate(&answers, &facts) {
         let field = match &finding.field {
@@ -276,7 +285,13 @@ fn check_activity(context: &Context<'_>, day: Day, index: usize, activity: &Acti
             _ => {}
         }
     }
-    Ok(flags)
+    match kind.counts_only() {
+        Some(rule) if content.household.is_some() => {
+            let field = Some(format!("activities[{index}]"));
+            Err(Refusal { code: Code::ValidationFailed, field, rule: Some(rule.code.clone()) })
+        }
+        _ => Ok(flags),
+    }
 }
 
 /// What a reviewer should look at because of when and how a visit arrived. Never a reason to refuse: clocks lie.
