@@ -23,6 +23,7 @@ use sync_protocol::ids::*;
 use sync_protocol::op::{ApproveVisit, Intent, MoveRow, ReturnVisit};
 use sync_protocol::outcome::Code;
 use sync_protocol::phone_number;
+use sync_protocol::qr::{PaymentQr, QrFault, QrKind, acquirers};
 use sync_protocol::row::{GroupKey, RowType};
 use sync_protocol::workflow::VisitStatus;
 use uuid::Uuid;
@@ -124,6 +125,8 @@ enum Command {
         /// A kind's code.
         kind: Option<String>,
     },
+    /// Read a payment code from standard input: what of it may be kept, as answers to `payment_qr_point`.
+    Qr,
     /// Villages and communes that are known here.
     Units,
     /// Teams that are known here.
@@ -438,6 +441,7 @@ enum Stop {
     Core(Error),
     Usage(String, String),
     Findings(Vec<Finding>),
+    Qr(QrFault),
 }
 
 impl From<Error> for Stop {
@@ -490,6 +494,7 @@ fn main() -> ExitCode {
 fn explain(stop: Stop) -> (String, String, String, Json, u8) {
     match stop {
         Stop::Usage(vi, en) => ("usage".to_owned(), vi, en, Json::Null, 2),
+        Stop::Qr(fault) => (fault.code().to_owned(), fault.vi().to_owned(), fault.en().to_owned(), Json::Null, 3),
         Stop::Findings(findings) => {
             let first = findings.first();
             let vi = first.map_or_else(String::new, |finding| finding.vi.clone());
@@ -596,6 +601,7 @@ impl Field {
                 done(json!({"dismissed": uid}), vec![self.say("Đã xử lý xong.", "Dealt with.")])
             }
             Command::Kinds { kind } => self.kinds(kind.as_deref()),
+            Command::Qr => self.qr(),
             Command::Units => {
                 let units = self.store.units()?;
                 done(
@@ -1317,6 +1323,27 @@ impl Field {
             ));
         }
         Ok(Answer { json: json!(summary), lines, exit })
+    }
+
+    /// Account and name are dropped while reading, and a code on the command line would stay in the shell's history.
+    fn qr(&self) -> Outcome<Answer> {
+        let mut text = String::new();
+        let Ok(_) = std::io::stdin().read_line(&mut text) else {
+            return usage("Không đọc được mã từ đầu vào chuẩn.", "The code could not be read from standard input.");
+        };
+        let code = PaymentQr::parse(text.trim()).map_err(Stop::Qr)?;
+        let names: Vec<&str> = acquirers(&code.bin).map(|acquirer| acquirer.name).collect();
+        let vi = self.lang == Lang::Vi;
+        let bank = if names.is_empty() { code.bin.clone() } else { names.join(" / ") };
+        let mut lines = vec![format!("{} {bank}", if vi { "Mã của" } else { "Code of" })];
+        lines.push(match (code.kind, vi) {
+            (QrKind::Static, true) => "Mã tĩnh: người trả tiền nhập số tiền.".to_owned(),
+            (QrKind::Static, false) => "Static code: the payer types the amount.".to_owned(),
+            (QrKind::Dynamic, true) => "Mã động: dùng cho một lần trả tiền.".to_owned(),
+            (QrKind::Dynamic, false) => "Dynamic code: for one payment.".to_owned(),
+        });
+        let fields = Catalogue::shipped().to_json_fields(&code.answers());
+        done(json!({"acquirers": names, "amount_vnd": code.amount_vnd, "fields": fields}), lines)
     }
 
     fn kinds(&self, kind: Option<&str>) -> Outcome<Answer> {
