@@ -109,7 +109,7 @@ impl<'r> World<'r> {
     }
 
     fn sync(&self, store: &mut Store) -> Fallible<SyncSummary> {
-        let mut direct = Direct { world: self, requests: Vec::new() };
+        let mut direct = Direct { runtime: self.runtime, instance: &self.instance, requests: Vec::new() };
         Ok(drive(store, &mut OsRandom, &mut direct, &mut now, true).map_err(|error| error.en())?)
     }
 
@@ -157,16 +157,16 @@ impl<'r> World<'r> {
 }
 
 /// Requests go straight into the service; kept for a second run.
-struct Direct<'w, 'r> {
-    world: &'w World<'r>,
+struct Direct<'w> {
+    runtime: &'w tokio::runtime::Runtime,
+    instance: &'w Instance,
     requests: Vec<Vec<u8>>,
 }
 
-impl Transport for Direct<'_, '_> {
+impl Transport for Direct<'_> {
     fn exchange(&mut self, request: &[u8]) -> Result<Vec<u8>, Failure> {
         self.requests.push(request.to_vec());
-        let service = &self.world.instance.sync;
-        self.world.runtime.block_on(service.exchange(request)).map_err(|_| Failure::Network)
+        self.runtime.block_on(self.instance.sync.exchange(request)).map_err(|_| Failure::Network)
     }
 }
 
@@ -342,7 +342,6 @@ fn bulk(world: &World<'_>, folder: &Path, row: Row<'_>) -> Fallible<()> {
 
 /// Many devices at once: their real requests, recorded once, replayed against a copy of the store.
 fn load(world: &World<'_>, folder: &Path, row: Row<'_>) -> Fallible<()> {
-    let copy = folder.join("replayed");
     let mut phones = Vec::new();
     for device in 0..DEVICES {
         let village = 3 + device % 12;
@@ -353,18 +352,24 @@ fn load(world: &World<'_>, folder: &Path, row: Row<'_>) -> Fallible<()> {
         }
         phones.push(store);
     }
-    // The copy is the store before any of these ops.
-    std::fs::create_dir_all(&copy)?;
-    world.instance.store.0.backup(&copy.join(server::startup::DATABASE))?;
-    copy_folder(&world.data.join(server::keys::FOLDER), &copy.join(server::keys::FOLDER))?;
+    // Two servers on copies of the store before any of these ops. Neither remembers a phone's cursors, so that what one is
+    // sent suits the other: first a request that is answered with a question for them, then the one that counts.
+    let copy = |name: &str| -> Fallible<Arc<Instance>> {
+        let copy = folder.join(name);
+        std::fs::create_dir_all(&copy)?;
+        world.instance.store.0.backup(&copy.join(server::startup::DATABASE))?;
+        copy_folder(&world.data.join(server::keys::FOLDER), &copy.join(server::keys::FOLDER))?;
+        Ok(Arc::new(Instance::open(&copy, "thonso", machine_clock(), machine_random())?))
+    };
+    let (first, replay) = (copy("recorded")?, copy("replayed")?);
     let mut recorded = Vec::new();
     let mut idle = Vec::new();
     for mut store in phones {
-        let mut direct = Direct { world, requests: Vec::new() };
+        let mut direct = Direct { runtime: world.runtime, instance: &first, requests: Vec::new() };
         let summary = drive(&mut store, &mut OsRandom, &mut direct, &mut now, true).map_err(|error| error.en())?;
         assert_eq!((summary.ended, summary.applied), (Ended::Complete, OPS_EACH as u64));
-        recorded.push(direct.requests);
-        let mut direct = Direct { world, requests: Vec::new() };
+        recorded.push(direct.requests.split_off(1));
+        let mut direct = Direct { runtime: world.runtime, instance: &first, requests: Vec::new() };
         drive(&mut store, &mut OsRandom, &mut direct, &mut now, true).map_err(|error| error.en())?;
         idle.extend(direct.requests);
     }
@@ -376,7 +381,7 @@ fn load(world: &World<'_>, folder: &Path, row: Row<'_>) -> Fallible<()> {
     let idle = Arc::new(idle);
     let mut tasks = Vec::new();
     for _ in 0..64 {
-        let (service, queue, idle) = (Arc::clone(&world.instance.sync), Arc::clone(&queue), Arc::clone(&idle));
+        let (service, queue, idle) = (Arc::clone(&first.sync), Arc::clone(&queue), Arc::clone(&idle));
         tasks.push(world.runtime.spawn(async move {
             while let n = queue.fetch_add(1, Ordering::SeqCst) as usize
                 && n < IDLE
@@ -392,7 +397,9 @@ fn load(world: &World<'_>, folder: &Path, row: Row<'_>) -> Fallible<()> {
     });
     row("idle syncs, embedded SQLite, without HTTP", IDLE as f64 / start.elapsed().as_secs_f64(), "/s", "≥ 2,000 /s");
 
-    let replay = Arc::new(Instance::open(&copy, "thonso", machine_clock(), machine_random())?);
+    let held =
+        || -> Fallible<u64> { Ok(replay.store.read_blocking(|tx| tx.outboxes())?.iter().map(|(_, last)| *last).sum()) };
+    let before = held()?;
     let latencies = Arc::new(Mutex::new(Vec::new()));
     let start = Instant::now();
     let mut tasks = Vec::new();
@@ -412,8 +419,7 @@ fn load(world: &World<'_>, folder: &Path, row: Row<'_>) -> Fallible<()> {
         }
     });
     let seconds = start.elapsed().as_secs_f64();
-    let held: u64 = replay.store.read_blocking(|tx| tx.outboxes())?.iter().map(|(_, last)| *last).sum();
-    let before: u64 = held - (DEVICES * OPS_EACH) as u64;
+    assert_eq!(held()? - before, (DEVICES * OPS_EACH) as u64, "the server did not take the ops");
     println!("{}", json!({ "ops_before": before, "ops_replayed": DEVICES * OPS_EACH, "seconds": seconds }));
     row(
         "server, ops in batches from 40 devices, durable",
