@@ -263,6 +263,10 @@ int_map! {
     pub struct VisitStatusValue {
         /// A code of the visit workflow.
         0 => status: req String,
+        /// When the server first had it as handed in; left out when it came handed in, or was never handed in.
+        1 => handed_in: opt ServerMs,
+        /// Whether it was ever sent back.
+        2 => was_returned: flag bool,
     }
     /// What a reviewer decided.
     pub struct Review {

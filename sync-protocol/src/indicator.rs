@@ -8,6 +8,7 @@ mod evaluate;
 mod facts;
 mod formula;
 mod fraction;
+mod gather;
 mod league;
 mod recognition;
 mod snapshot;
@@ -24,6 +25,7 @@ pub use evaluate::{Contribution, Empty, Figure, FigureUnit, Scope, Situation, Vi
 pub use facts::{ActivityFact, Fact, History, MixedTallies, RowData, RowFact, Tally, VisitFact};
 pub use formula::{ActivePeriod, Counting, Formula, HOUSEHOLD_CLASS, Over, Scale, Span, Within};
 pub use fraction::Fraction;
+pub use gather::Gathered;
 pub use league::{League, LeagueEntry, LeagueError, LeagueRules, Place, Unranked, rank};
 pub use recognition::{CitizenCheck, CriterionCheck, Met, Overrides, SetCheck, TeamItem, TeamScore, person_states};
 pub use snapshot::{Frozen, Snapshot, freeze};

@@ -589,7 +589,7 @@ fn a_visit_in_a_state_of_a_newer_server_waits_for_the_update() {
     let mut world = World::new();
     let visit = world.visit(false);
     let mut state = world.visit_state(visit);
-    let status = VisitStatusValue { status: "archived".into(), ext: ext() };
+    let status = VisitStatusValue { status: "archived".into(), handed_in: None, was_returned: false, ext: ext() };
     state.groups.get_mut(&visit_state::STATUS).expect("a status").value = Raw(status.cbor());
     world.state.registers.insert((RowType::VISIT_STATE, visit.0), (ScopeId(id(VILLAGE)), state));
     let mut member = world.member.clone();

@@ -233,10 +233,13 @@ fn rows() -> Vec<(&'static str, Row)> {
         batch: None,
         ext: ext(),
     };
-    let status = VisitStatusValue { status: "returned".into(), ext: ext() };
+    let status = VisitStatusValue { status: "returned".into(), handed_in: None, was_returned: false, ext: ext() };
     let second = Stamp { ver: state.ver, epoch: Epoch(9), n: 1 };
     state.groups.insert(visit_state::STATUS, sync_protocol::row::Group::set(Raw(status.cbor()), second));
     state.groups.insert(visit_state::REVIEW, sync_protocol::row::Group::set(Raw(review.cbor()), second));
+    let status = VisitStatusValue { handed_in: Some(RECEIVED), was_returned: true, ..status };
+    let mut sent_back = state.clone();
+    sent_back.groups.insert(visit_state::STATUS, sync_protocol::row::Group::set(Raw(status.cbor()), second));
     let who =
         MemberIdentity { team: TeamId(id(0x31)), user: user(), display_name: "Thành viên mẫu".into(), ext: ext() };
     let position = MemberPosition { position: "member".into(), organisation: "youth".into(), ext: ext() };
@@ -299,6 +302,7 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("04-household-moved", Row::Register(moved)),
         ("05-plan", Row::Register(register(RowType::PLAN, 0x51, plan_values().to_vec()))),
         ("06-visit-state", Row::Register(state)),
+        ("06-visit-state-sent-back", Row::Register(sent_back)),
         (
             "07-case",
             Row::Register(register(
@@ -666,7 +670,7 @@ fn every_released_byte_is_still_read_and_written_back() {
             seen[2] += 1;
         }
     }
-    assert_eq!(seen, [OpName::ALL.len() + 1, 13, 11]);
+    assert_eq!(seen, [OpName::ALL.len() + 1, rows().len(), 11]);
     assert!(intents().iter().map(Intent::name).eq(OpName::ALL.iter().copied()), "one vector for every op");
 }
 

@@ -419,8 +419,11 @@ impl World {
                 let event = self.event(rng);
                 let mut state = initial_state(&event);
                 state.ver = Ver(Ver::first(1).0 + 1);
+                let status = rng.word(&["submitted", "returned", "approved", "approved"]);
                 let status = VisitStatusValue {
-                    status: rng.word(&["submitted", "returned", "approved", "approved"]).into(),
+                    status: status.into(),
+                    handed_in: None,
+                    was_returned: status == "returned",
                     ext: Default::default(),
                 };
                 let decision = if status.status == "returned" { "returned" } else { "approved" };

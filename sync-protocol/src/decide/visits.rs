@@ -51,12 +51,27 @@ pub fn initial_state(event: &Event) -> Register {
     let pointer =
         VisitPointer { event: event.id, hash: content_hash(&event.body.0), voided_by: None, ext: Ext::default() };
     let status = if event.submitted { VisitStatus::Submitted } else { VisitStatus::Done };
-    let values = [(visit_state::CONTENT, Raw(pointer.cbor())), (visit_state::STATUS, Raw(status_value(status)))];
+    let status = VisitStatusValue {
+        status: status.code().to_owned(),
+        handed_in: None,
+        was_returned: false,
+        ext: Ext::default(),
+    };
+    let values = [(visit_state::CONTENT, Raw(pointer.cbor())), (visit_state::STATUS, Raw(status.cbor()))];
     Register::new(RowType::VISIT_STATE, event.id.0, stamp, values)
 }
 
-fn status_value(status: VisitStatus) -> Vec<u8> {
-    VisitStatusValue { status: status.code().to_owned(), ext: Ext::default() }.cbor()
+/// A visit's next status, with what must stay known of the earlier ones: when it was first handed in, and whether it
+/// was ever sent back.
+fn next_status(context: &Context<'_>, recorded: &Event, before: VisitStatusValue, status: VisitStatus) -> Raw {
+    let first_handed_in = status == VisitStatus::Submitted && !recorded.submitted && before.handed_in.is_none();
+    let next = VisitStatusValue {
+        status: status.code().to_owned(),
+        handed_in: if first_handed_in { Some(context.received) } else { before.handed_in },
+        was_returned: before.was_returned || status == VisitStatus::Returned,
+        ext: before.ext,
+    };
+    Raw(next.cbor())
 }
 
 /// The reporting month of a day. One rule for everyone, so that phone and desk count the same.
@@ -70,6 +85,7 @@ struct Visit {
     state: Register,
     pointer: VisitPointer,
     status: VisitStatus,
+    value: VisitStatusValue,
 }
 
 fn load<S: State>(state: &mut S, id: VisitId) -> Result<Visit, Stop<S::Error>> {
@@ -82,11 +98,12 @@ fn load<S: State>(state: &mut S, id: VisitId) -> Result<Visit, Stop<S::Error>> {
         None => initial_state(&recorded),
     };
     let pointer = register.group::<VisitPointer>(visit_state::CONTENT);
-    let status = register
-        .group::<VisitStatusValue>(visit_state::STATUS)
-        .and_then(|status| VisitStatus::from_code(&status.status));
-    match (pointer, status) {
-        (Some(pointer), Some(status)) => Ok(Visit { scope, recorded, state: register, pointer, status }),
+    let value = register.group::<VisitStatusValue>(visit_state::STATUS);
+    let status = value.as_ref().and_then(|value| VisitStatus::from_code(&value.status));
+    match (pointer, value, status) {
+        (Some(pointer), Some(value), Some(status)) => {
+            Ok(Visit { scope, recorded, state: register, pointer, status, value })
+        }
         // A status that a newer server wrote: this version must not guess.
         _ => Err(Code::NeedsServerUpdate.into()),
     }
@@ -109,6 +126,11 @@ impl Visit {
         let mut all = vec![Change::PutRegister { scope: self.scope, register: self.state }];
         all.extend(changes);
         Decision::applied(ver, all)
+    }
+
+    /// The group for a status that it comes to now.
+    fn coming_to(&self, context: &Context<'_>, status: VisitStatus) -> (u8, Vec<u8>) {
+        (visit_state::STATUS, next_status(context, &self.recorded, self.value.clone(), status).0)
     }
 
     /// Gives the state its next version and sets the groups that rules move on.
@@ -342,7 +364,7 @@ pub(super) fn submit<S: State>(
     let role = allowed(access).map_err(|refusal| refused_write(context, visit.scope, refusal))?;
     not_void(&visit)?;
     transition(visit.status, VisitStatus::Submitted, role, true).map_err(Refusal::from)?;
-    visit.advance(context, [(visit_state::STATUS, status_value(VisitStatus::Submitted))]);
+    visit.advance(context, [visit.coming_to(context, VisitStatus::Submitted)]);
     Ok(visit.finish(vec![]))
 }
 
@@ -394,7 +416,7 @@ pub(super) fn correct<S: State>(
         .get(&visit_state::STATUS)
         .is_none_or(|group| group.stamps.iter().all(|stamp| writer.knows(stamp)));
 
-    let (next_status, guarded, meeting) = match correction(visit.status, role, body.submit) {
+    let (coming, guarded, meeting) = match correction(visit.status, role, body.submit) {
         Ok(status) => (status, false, meeting),
         // The visit moved on without the author knowing: the correction is kept as the other side of a case.
         Err(Refused::WrongState) if !knows_status => (visit.status, true, Meeting::Clash),
@@ -410,9 +432,9 @@ pub(super) fn correct<S: State>(
     }
     visit.advance(context, []);
     visit.state.groups.insert(visit_state::CONTENT, next);
-    if next_status != visit.status {
-        let status = Group::set(Raw(status_value(next_status)), context.stamp(ver));
-        visit.state.groups.insert(visit_state::STATUS, status);
+    if coming != visit.status {
+        let (key, value) = visit.coming_to(context, coming);
+        visit.state.groups.insert(key, Group::set(Raw(value), context.stamp(ver)));
     }
     let mut changes = vec![Change::PutEvent { scope: visit.scope, event }];
     let case = disputes.finish(&mut changes);
@@ -434,15 +456,18 @@ pub(super) fn settle<S: State>(
     let (Some(old), Some(new)) = (content(before), content(next)) else { return Err(Code::NotFound.into()) };
     let stamp = context.stamp(next.ver);
     let status: Option<VisitStatusValue> = before.group(visit_state::STATUS);
-    let is_approved = status.is_some_and(|status| status.status == VisitStatus::Approved.code());
-    if is_approved && old.hash != new.hash {
+    let approved = status.filter(|status| status.status == VisitStatus::Approved.code());
+    if let Some(value) = approved
+        && old.hash != new.hash
+    {
         let event = store(state.event(old.event))?.ok_or(Code::NotFound)?.1;
         let day = read_content(&event.body).map_err(Refusal::from)?.day;
         if !period_is_open(state, UnitId::from(scope), day)? {
             return Err(Code::PeriodClosed.into());
         }
-        let status = Group::set(Raw(status_value(VisitStatus::Submitted)), stamp);
-        next.groups.insert(visit_state::STATUS, status);
+        let recorded = store(state.event(EventId(before.id)))?.ok_or(Code::NotFound)?.1;
+        let value = next_status(context, &recorded, value, VisitStatus::Submitted);
+        next.groups.insert(visit_state::STATUS, Group::set(value, stamp));
     }
     if old.voided_by.is_some() {
         let value = Raw(VisitPointer { voided_by: old.voided_by, ..new }.cbor());
@@ -553,10 +578,7 @@ pub(super) fn send_back<S: State>(
         batch: None,
         ext: Ext::default(),
     };
-    visit.advance(
-        context,
-        [(visit_state::STATUS, status_value(VisitStatus::Returned)), (visit_state::REVIEW, review.cbor())],
-    );
+    visit.advance(context, [visit.coming_to(context, VisitStatus::Returned), (visit_state::REVIEW, review.cbor())]);
     Ok(visit.finish(vec![]))
 }
 
@@ -583,9 +605,6 @@ pub(super) fn approve<S: State>(
         batch: body.batch.clone(),
         ext: Ext::default(),
     };
-    visit.advance(
-        context,
-        [(visit_state::STATUS, status_value(VisitStatus::Approved)), (visit_state::REVIEW, review.cbor())],
-    );
+    visit.advance(context, [visit.coming_to(context, VisitStatus::Approved), (visit_state::REVIEW, review.cbor())]);
     Ok(visit.finish(vec![]))
 }
