@@ -8,6 +8,7 @@ mod counts;
 mod drafts;
 #[cfg(feature = "museum")]
 mod exhibits;
+mod figures;
 mod index;
 mod kv;
 mod outbox;
@@ -35,6 +36,7 @@ use sync_protocol::row::BucketId;
 pub use base::{BucketReport, DigestCheck};
 pub use counts::{Cell, CountTotals, Counts, ExplainedCell, Explanation};
 pub use drafts::{Draft, DraftBody};
+pub use figures::{FigureSheet, RowsOf};
 pub use kv::{Enrolment, Held, Identity, SyncState};
 pub use outbox::{OpState, OutboxOp};
 pub use queries::*;

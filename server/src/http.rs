@@ -164,6 +164,8 @@ routes! {
     "/api/v1/households/{id}" { get households::show }
     "/api/v1/households/{id}/move" { post households::relocate }
     "/api/v1/counts" { get counts::counts }
+    "/api/v1/figures" { get counts::figures }
+    "/api/v1/figures/{code}/behind" { get counts::behind }
     "/api/v1/catalogue" { get counts::catalogue }
     "/api/v1/indicators" { get counts::indicators }
     "/api/v1/country/unit" { get admin::country_unit }

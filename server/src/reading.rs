@@ -7,6 +7,7 @@
 pub mod cases;
 pub mod country;
 pub mod counts;
+pub mod figures;
 pub mod households;
 pub mod indicators;
 pub mod people;
@@ -16,6 +17,7 @@ pub mod units;
 pub mod visits;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sync_protocol::access::{Action, INSTALLATION, Principal, Role, authorise};
 use sync_protocol::cbor::Cbor;
@@ -108,12 +110,13 @@ pub struct Reading {
     store: Store,
     clock: Clock,
     random: Random,
+    known: Arc<figures::Known>,
 }
 
 impl Reading {
     /// Builds it.
     pub fn new(store: Store, clock: Clock, random: Random) -> Self {
-        Self { store, clock, random }
+        Self { store, clock, random, known: Arc::default() }
     }
 
     /// Reads on one snapshot.
@@ -357,7 +360,8 @@ fn page_size(limit: Option<u16>) -> usize {
 mod cursor {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use sync_protocol::ids::{ScopeId, ServerMs, VisitId};
+    use sync_protocol::ids::*;
+    use sync_protocol::indicator::Contribution;
     use uuid::Uuid;
 
     use super::{Answer, ReadError};
@@ -387,6 +391,36 @@ mod cursor {
         let bytes: [u8; 24] = read(text)?;
         let (ms, id) = bytes.split_first_chunk::<8>().ok_or(ReadError::BadValue("cursor"))?;
         Ok(VisitId::from_slice(id).map(|visit| (ServerMs(u64::from_be_bytes(*ms)), visit)))
+    }
+
+    pub(super) fn of_contribution(contribution: Contribution) -> String {
+        let (tag, visit, id) = match contribution {
+            Contribution::Activity { visit, activity } => (0, visit.0, activity.0),
+            Contribution::Village(id) => (1, Uuid::nil(), id.0),
+            Contribution::Team(id) => (2, Uuid::nil(), id.0),
+            Contribution::Member(id) => (3, Uuid::nil(), id.0),
+            Contribution::Case(id) => (4, Uuid::nil(), id.0),
+            Contribution::Recognition(id) => (5, Uuid::nil(), id),
+            Contribution::Entry(id) => (6, Uuid::nil(), id.0),
+        };
+        URL_SAFE_NO_PAD.encode([&[tag][..], visit.as_bytes(), id.as_bytes()].concat())
+    }
+
+    pub(super) fn to_contribution(text: Option<&str>) -> Answer<Option<Contribution>> {
+        let Some(text) = text else { return Ok(None) };
+        let bytes: [u8; 33] = read(text)?;
+        let uuid = |bytes: &[u8]| Uuid::from_slice(bytes).map_err(|_| ReadError::BadValue("cursor"));
+        let (visit, id) = (uuid(&bytes[1..17])?, uuid(&bytes[17..])?);
+        Ok(Some(match bytes[0] {
+            0 => Contribution::Activity { visit: VisitId(visit), activity: ActivityId(id) },
+            1 => Contribution::Village(UnitId(id)),
+            2 => Contribution::Team(TeamId(id)),
+            3 => Contribution::Member(TeamMemberId(id)),
+            4 => Contribution::Case(CaseId(id)),
+            5 => Contribution::Recognition(id),
+            6 => Contribution::Entry(UnitId(id)),
+            _ => return Err(ReadError::BadValue("cursor")),
+        }))
     }
 
     pub(super) fn of_seq(seq: u64) -> String {

@@ -1352,3 +1352,70 @@ async fn every_indicator_says_its_formula_in_words() {
         assert_eq!(fibre, "(Villages with fibre service = yes) ÷ (Villages)");
     }
 }
+
+/// The figure of a kind in an answer.
+fn of_kind<'a>(answer: &'a Answer, kind: &str) -> &'a Json {
+    let kinds = answer.body["kinds"].as_array().unwrap_or_else(|| panic!("{}", answer.text));
+    kinds.iter().find(|figure| figure["code"] == kind).unwrap()
+}
+
+#[actix_web::test]
+async fn a_figure_counts_a_person_once_says_how_sure_it_is_and_opens_down_to_the_activity() {
+    for world in worlds().await {
+        // The same person three times: once in the month before, twice in the month.
+        world.record(MEMBER, VILLAGE, 20).await;
+        let first = world.record(MEMBER, VILLAGE, 1).await;
+        let second = world.record(SECOND, VILLAGE, 0).await;
+        let ask = |unit, more: &str| format!("/api/v1/figures?unit={}&month=2026-12{more}", uuid(unit));
+        let figures = world.get(OFFICER, ask(COMMUNE, "")).await;
+        let figure = of_kind(&figures, "vneid_level2");
+        assert_eq!((&figure["value"], &figure["submitted"]), (&json!("0"), &json!(2)), "nothing is approved yet");
+        assert_eq!((&figures.body["open"], &figure["provisional"]), (&json!(true), &json!(true)));
+        let provisional = world.get(OFFICER, ask(COMMUNE, "&view=provisional")).await;
+        let repeat = of_kind(&provisional, "vneid_level2");
+        assert_eq!(repeat["value"], "0", "helped before the month: a repeat is stored, shown and not counted");
+        for visit in [first, second] {
+            let path = format!("/api/v1/visits/{visit}/approve");
+            let hash = world.hash(visit).await;
+            assert_eq!(world.post(OFFICER, &path, json!({ "content_hash": hash })).await.status, 200);
+        }
+        let figures = world.get(OFFICER, ask(COMMUNE, "")).await;
+        let figure = of_kind(&figures, "vneid_level2");
+        assert_eq!((&figure["value"], &figure["approved"]), (&json!("1"), &json!(2)), "{figure}");
+        assert_eq!((&figure["share_approved"], &figure["shown"]["vi"]), (&json!("100"), &json!("1")));
+        let behind = world.get(OFFICER, figure["list"].as_str().unwrap()).await;
+        let items = behind.body["items"].as_array().unwrap();
+        assert_eq!((items.len(), &items[0]["visit"], &items[0]["kind"]), (1, &json!(first), &json!("vneid_level2")));
+        assert_eq!(world.get(OFFICER, items[0]["link"].as_str().unwrap()).await.status, 200);
+        // The year holds all three, and counts the first of them, which waits.
+        let year = world.get(OFFICER, ask(COMMUNE, "&span=year&view=provisional")).await;
+        assert_eq!(of_kind(&year, "vneid_level2")["value"], "1");
+        assert_eq!(year.body["days"], json!(["2025-12-15", "2026-12-14"]));
+    }
+}
+
+#[actix_web::test]
+async fn a_province_adds_its_communes_up_and_opens_no_household() {
+    for world in worlds().await {
+        let ask = |unit| format!("/api/v1/figures?unit={}&month=2026-12&view=provisional", uuid(unit));
+        for expected in 1..4u32 {
+            world.record(MEMBER, VILLAGE, expected).await;
+            world.record(FOREIGN_MEMBER, FOREIGN_VILLAGE, expected).await;
+            let province = world.get(PROVINCE_OFFICER, ask(PROVINCE)).await;
+            let figure = of_kind(&province, "vneid_level2");
+            // One person in each commune, however often; the number of activities grows.
+            assert_eq!((&figure["value"], &figure["submitted"]), (&json!("2"), &json!(expected * 2)), "{figure}");
+            assert_eq!(figure["list"], Json::Null);
+        }
+        let behind = format!("/api/v1/figures/vneid_level2/behind?unit={}&month=2026-12", uuid(PROVINCE));
+        assert_eq!(world.get(PROVINCE_OFFICER, &behind).await.status, 404);
+        let commune = world.get(PROVINCE_OFFICER, ask(COMMUNE)).await;
+        assert_eq!(of_kind(&commune, "vneid_level2")["value"], "1");
+        assert_eq!(of_kind(&commune, "vneid_level2")["list"], Json::Null, "counts, and no list of persons");
+        assert_eq!(world.get(OFFICER, ask(FOREIGN_COMMUNE)).await.status, 404);
+        for (query, field) in [("month=2026-13", "month"), ("month=2026-12&span=week", "span")] {
+            let refused = world.get(OFFICER, format!("/api/v1/figures?unit={}&{query}", uuid(COMMUNE))).await;
+            assert_eq!((refused.status, refused.body["field"].as_str()), (400, Some(field)), "{}", refused.text);
+        }
+    }
+}

@@ -21,11 +21,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-pub use evaluate::{Contribution, Empty, Figure, FigureUnit, Scope, Situation, View};
+pub use evaluate::{Contribution, Empty, Figure, FigureUnit, Scope, Sheet, Situation, View};
 pub use facts::{ActivityFact, Fact, History, MixedTallies, RowData, RowFact, Tally, VisitFact};
 pub use formula::{ActivePeriod, Counting, Formula, HOUSEHOLD_CLASS, Over, Scale, Span, Within};
 pub use fraction::Fraction;
-pub use gather::Gathered;
+pub use gather::{Gathered, takes_changes};
 pub use league::{League, LeagueEntry, LeagueError, LeagueRules, Place, Unranked, rank};
 pub use recognition::{CitizenCheck, CriterionCheck, Met, Overrides, SetCheck, TeamItem, TeamScore, person_states};
 pub use snapshot::{Frozen, Snapshot, freeze};
@@ -95,6 +95,19 @@ pub enum Level {
     Village,
     /// A team.
     Team,
+}
+
+impl Level {
+    /// Reads the level of a unit.
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "province" => Some(Self::Province),
+            "district" => Some(Self::District),
+            "commune" => Some(Self::Commune),
+            "village" => Some(Self::Village),
+            _ => None,
+        }
+    }
 }
 
 /// Whether more is better.

@@ -1,7 +1,6 @@
 //! From what `decide` makes of people's ops to the facts that figures rest on.
 
 #![allow(missing_docs)]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

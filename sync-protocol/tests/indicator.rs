@@ -940,6 +940,33 @@ fn any_facts() -> impl Strategy<Value = Vec<Fact>> {
     })
 }
 
+fn is_in(fact: &Fact, village: UnitId) -> bool {
+    match fact {
+        Fact::Activity(activity) => activity.village == village,
+        Fact::Row(RowFact { row: RowData::Denominator { unit, .. }, .. }) => *unit == village,
+        Fact::Row(row) => panic!("{row:?}"),
+    }
+}
+
+/// The same facts, with nobody known in both villages.
+fn apart(facts: &[Fact]) -> Vec<Fact> {
+    let elsewhere = |uuid: Uuid| id(uuid.as_u128() + 1_000);
+    let move_up = |fact: &Fact| match fact {
+        Fact::Activity(activity) if activity.village == UPPER => {
+            let mut activity = activity.clone();
+            activity.household = activity.household.map(|household| HouseholdId(elsewhere(household.0)));
+            for answer in activity.fields.values_mut() {
+                if let Value::Ref(uuid) = answer {
+                    *uuid = elsewhere(*uuid);
+                }
+            }
+            Fact::Activity(activity)
+        }
+        fact => fact.clone(),
+    };
+    facts.iter().map(move_up).collect()
+}
+
 fn all_figures(history: &History, view: View) -> Vec<Figure> {
     let scope = commune();
     let situation = Situation { view, ..official(&scope) };
@@ -985,6 +1012,26 @@ proptest! {
         prop_assert_eq!(&merged, &whole);
         for view in [View::Official, View::Provisional] {
             prop_assert_eq!(all_figures(&merged, view), all_figures(&whole, view));
+        }
+    }
+
+    #[test]
+    fn condensing_changes_no_figure_and_units_that_share_nobody_add_up(facts in any_facts()) {
+        let scope = commune();
+        let whole = History::of(shipped(), &facts, month());
+        let condensed = shipped().condense(&whole, &official(&scope));
+        let apart = apart(&facts);
+        let together = History::of(shipped(), &apart, month());
+        let mut sum = History::of(shipped(), [], month());
+        for village in [LOWER, UPPER] {
+            let (part, scope) = (apart.iter().filter(|fact| is_in(fact, village)), self::village(village));
+            let part = History::of(shipped(), part, month());
+            sum.merge(&shipped().condense(&part, &official(&scope))).unwrap();
+        }
+        for view in [View::Official, View::Provisional] {
+            prop_assert_eq!(all_figures(&condensed, view), all_figures(&whole, view));
+            prop_assert_eq!(all_figures(&shipped().condense(&condensed, &official(&scope)), view), all_figures(&whole, view));
+            prop_assert_eq!(all_figures(&sum, view), all_figures(&together, view));
         }
     }
 

@@ -16,10 +16,12 @@ use client_core::store::*;
 use client_core::sync::{Ended, Failure, drive};
 use client_core::{Error, Location, Refused, Store};
 use serde_json::{Map, Value as Json, json};
+use sync_protocol::calendar::{Period as Span, PeriodKind};
 use sync_protocol::catalogue::{Catalogue, FieldType, Finding, Lang as CatalogueLang};
 use sync_protocol::cbor::{Cbor, Ext, Raw};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
+use sync_protocol::indicator::{Empty, Figure, FigureUnit, Indicators, View};
 use sync_protocol::op::{ApproveVisit, Intent, MoveRow, ReturnVisit};
 use sync_protocol::outcome::Code;
 use sync_protocol::phone_number;
@@ -103,6 +105,21 @@ enum Command {
         /// The month, YYYY-MM.
         #[arg(long)]
         month: Option<String>,
+    },
+    /// The figures of a village, worked out on this phone.
+    Figures {
+        /// The village or commune; by default the first village that this phone knows.
+        #[arg(long)]
+        unit: Option<Uuid>,
+        /// The reporting month, YYYY-MM.
+        #[arg(long)]
+        month: Option<String>,
+        /// `month`, or the `quarter`, `half_year` or `year` that the month lies in.
+        #[arg(long, default_value = "month")]
+        span: String,
+        /// Approved activities only, of what the server has.
+        #[arg(long)]
+        official: bool,
     },
     /// Why a visit counts where it does.
     Explain {
@@ -586,6 +603,7 @@ impl Field {
             Command::Drafts { command } => self.drafts(command),
             Command::Cases(command) => self.cases(command),
             Command::Counts { month } => self.counts(month.as_deref()),
+            Command::Figures { unit, month, span, official } => self.figures(unit, month.as_deref(), &span, official),
             Command::Explain { visit } => self.explain_visit(VisitId(visit)),
             Command::Sync(args) => self.sync(&args),
             Command::Outbox => {
@@ -1178,14 +1196,73 @@ impl Field {
         }
     }
 
-    fn counts(&mut self, month: Option<&str>) -> Outcome<Answer> {
-        let month = match month {
+    /// The reporting month that was asked for, or that of today.
+    fn month(&mut self, text: Option<&str>) -> Outcome<Month> {
+        match text {
             Some(text) => match Month::parse(text) {
-                Some(month) => month,
-                None => return usage(format!("Tháng không đúng: {text}."), format!("Not a month: {text}.")),
+                Some(month) => Ok(month),
+                None => usage(format!("Tháng không đúng: {text}."), format!("Not a month: {text}.")),
             },
-            None => Month::of_day(self.day(None)?, Month::LAST_DAY_DEFAULT),
+            None => Ok(Month::of_day(self.day(None)?, Month::LAST_DAY_DEFAULT)),
+        }
+    }
+
+    fn figures(&mut self, unit: Option<Uuid>, month: Option<&str>, span: &str, official: bool) -> Outcome<Answer> {
+        let month = self.month(month)?;
+        let Some(kind) = PeriodKind::from_code(span) else {
+            return usage(
+                format!("Kỳ không đúng: {span}. Chọn month, quarter, half_year hoặc year."),
+                format!("Not a period: {span}. Give month, quarter, half_year or year."),
+            );
         };
+        let units = self.store.units()?;
+        let chosen = match unit {
+            Some(unit) => units.iter().find(|known| known.id.0 == unit),
+            None => units.iter().find(|known| known.level == "village"),
+        };
+        let unit = chosen.ok_or(Error::NotFound)?;
+        let (view, rows) = if official { (View::Official, RowsOf::Server) } else { (View::Provisional, RowsOf::Phone) };
+        let span = Span::of_month(kind, month);
+        let figures = self.store.figures(unit.id, span, view, rows)?;
+        let (indicators, lang) = (Indicators::shipped(), self.catalogue_lang());
+        let mut lines = vec![format!("{} · {}", unit.name, self.say(span.vi(), span.en()))];
+        let line = |label: &str, figure: &Figure| match (figure.value, figure.empty) {
+            (Some(value), _) => {
+                let sign = if figure.unit == FigureUnit::Percent { " %" } else { "" };
+                format!("  {label}: {}{sign}", value.spelled(lang))
+            }
+            (None, empty) => format!("  {label}: – ({})", empty.unwrap_or(Empty::NoData).words(lang)),
+        };
+        for figure in &figures.sheet.indicators {
+            if let Some(indicator) = indicators.indicator(&figure.indicator) {
+                let label = if lang == CatalogueLang::Vi { &indicator.vi } else { &indicator.en };
+                lines.push(line(label, figure));
+            }
+        }
+        for figure in figures.sheet.kinds.iter().filter(|figure| figure.approved + figure.submitted > 0) {
+            let label = Catalogue::shipped().label(&figure.indicator, lang).unwrap_or(&figure.indicator);
+            lines.push(line(label, figure));
+        }
+        let figure = |figure: &Figure| {
+            json!({
+                "code": figure.indicator, "unit": figure.unit.code(),
+                "value": figure.value.map(|value| value.to_string()),
+                "numerator": figure.numerator.map(|value| value.to_string()),
+                "denominator": figure.denominator.map(|value| value.to_string()),
+                "empty": figure.empty.map(Empty::code),
+                "approved": figure.approved, "submitted": figure.submitted, "provisional": figure.provisional,
+            })
+        };
+        let answer = json!({
+            "unit": unit.id, "from": figures.period.from.to_string(), "to": figures.period.to.to_string(),
+            "indicators": figures.sheet.indicators.iter().map(figure).collect::<Vec<_>>(),
+            "kinds": figures.sheet.kinds.iter().map(figure).collect::<Vec<_>>(),
+        });
+        done(answer, lines)
+    }
+
+    fn counts(&mut self, month: Option<&str>) -> Outcome<Answer> {
+        let month = self.month(month)?;
         let counts = self.store.counts(month)?;
         let line = |field: &Self, vi: &str, en: &str, totals: &CountTotals| {
             field.say(

@@ -1,4 +1,4 @@
-//! Counts, the catalogue and the indicators.
+//! Counts, figures, the catalogue and the indicators.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
@@ -9,7 +9,8 @@ use super::App;
 use super::error::{HttpError, Refusals};
 use super::extract::{Caller, Query};
 use crate::reading::counts::{CountQuery, CountView};
-use crate::reading::indicators;
+use crate::reading::figures::{BehindQuery, BehindView, FigureQuery, FiguresView};
+use crate::reading::{Page, indicators};
 
 /// Counts visits and activities, with what is needed to explain the numbers.
 #[utoipa::path(
@@ -24,6 +25,38 @@ pub async fn counts(
     query: Query<CountQuery>,
 ) -> Result<web::Json<CountView>, HttpError> {
     Ok(web::Json(app.reading.counts(caller.user(), query.0).await?))
+}
+
+/// Works out every indicator of a unit for a period, and what each kind of activity achieved.
+#[utoipa::path(
+    get,
+    path = "/api/v1/figures",
+    tag = "reports",
+    responses((status = 200, body = FiguresView), Refusals)
+)]
+pub async fn figures(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<FigureQuery>,
+) -> Result<web::Json<FiguresView>, HttpError> {
+    Ok(web::Json(app.reading.figures(caller.user(), query.0).await?))
+}
+
+/// Opens a figure: the activities, villages, teams, cases or entries that its numerator rests on.
+#[utoipa::path(
+    get,
+    path = "/api/v1/figures/{code}/behind",
+    tag = "reports",
+    params(("code" = String, Path, description = "An indicator, or a kind of activity")),
+    responses((status = 200, body = Page<BehindView>), Refusals)
+)]
+pub async fn behind(
+    app: Data<App>,
+    caller: Caller,
+    code: web::Path<String>,
+    query: Query<BehindQuery>,
+) -> Result<web::Json<Page<BehindView>>, HttpError> {
+    Ok(web::Json(app.reading.behind(caller.user(), code.into_inner(), query.0).await?))
 }
 
 /// The activity catalogue: kinds, questions, lists and rules.

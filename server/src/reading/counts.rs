@@ -279,7 +279,7 @@ impl Scoped<'_> {
     }
 
     /// A unit with everything below it, and how many levels that is.
-    fn below(&mut self, unit: UnitId) -> Answer<(Vec<UnitId>, usize)> {
+    pub(super) fn below(&mut self, unit: UnitId) -> Answer<(Vec<UnitId>, usize)> {
         const LEVELS: usize = 4;
         let mut all = vec![unit];
         let (mut from, mut depth) = (0, 0);

@@ -11,8 +11,10 @@ use super::{Fraction, Indicator, Indicators, Level, Period};
 use crate::catalogue::{Lang, meets};
 use crate::cbor::{Cbor, Malformed};
 use crate::decide::reporting_month;
+use crate::entity::{UnitIdentity, UnitParent, Validity, unit};
 use crate::ids::*;
 use crate::int_map;
+use crate::row::Register;
 use crate::value::Value;
 use crate::workflow::VisitStatus;
 
@@ -28,6 +30,57 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// A unit with what was inside it on a day, from the rows of units; `None` when the unit is not among them.
+    pub fn of_units<'r>(unit: UnitId, units: impl IntoIterator<Item = &'r Register>, day: Day) -> Option<Self> {
+        let mut levels = BTreeMap::new();
+        let mut inside: BTreeMap<UnitId, Vec<UnitId>> = BTreeMap::new();
+        for register in units {
+            let id = UnitId(register.id);
+            let identity: Option<UnitIdentity> = register.group(unit::IDENTITY);
+            let Some(level) = identity.and_then(|identity| Level::from_code(&identity.level)) else { continue };
+            levels.insert(id, level);
+            let in_force = register
+                .group::<Validity>(unit::VALIDITY)
+                .is_none_or(|validity| validity.from <= day && validity.to.is_none_or(|to| day < to));
+            if let Some(parent) = register.group::<UnitParent>(unit::PARENT)
+                && in_force
+                && parent.parent != id
+            {
+                inside.entry(parent.parent).or_default().push(id);
+            }
+        }
+        Self::build(unit, &levels, &inside)
+    }
+
+    fn build(unit: UnitId, levels: &BTreeMap<UnitId, Level>, inside: &BTreeMap<UnitId, Vec<UnitId>>) -> Option<Self> {
+        let level = *levels.get(&unit)?;
+        // Only downwards, so that a circle in the rows ends.
+        let below =
+            inside.get(&unit).into_iter().flatten().filter(|part| levels.get(part).is_some_and(|at| *at > level));
+        let mut parts: Vec<Self> = below.filter_map(|part| Self::build(*part, levels, inside)).collect();
+        parts.sort_by_key(|part| part.unit);
+        Some(Self { unit, level, parts })
+    }
+
+    /// The communes whose reporting months decide whether figures of the unit may still change: those inside it, and of
+    /// a village its own.
+    pub fn communes<'r>(&self, units: impl IntoIterator<Item = &'r Register>) -> Vec<UnitId> {
+        if self.level != Level::Village {
+            return self.of_level(Level::Commune).into_iter().collect();
+        }
+        let village = units.into_iter().find(|register| UnitId(register.id) == self.unit);
+        village
+            .and_then(|village| village.group::<UnitParent>(unit::PARENT))
+            .map(|above| above.parent)
+            .into_iter()
+            .collect()
+    }
+
+    /// The unit and everything inside it.
+    pub fn units(&self) -> Vec<UnitId> {
+        std::iter::once(self.unit).chain(self.parts.iter().flat_map(Self::units)).collect()
+    }
+
     fn of_level(&self, level: Level) -> BTreeSet<UnitId> {
         let own = (self.level == level).then_some(self.unit);
         own.into_iter().chain(self.parts.iter().flat_map(|part| part.of_level(level))).collect()
@@ -46,6 +99,15 @@ impl Scope {
 
 fn add(a: Fraction, b: Fraction) -> Fraction {
     Fraction::new(a.num() * b.den() + b.num() * a.den(), a.den() * b.den()).unwrap_or(Fraction::ZERO)
+}
+
+/// All figures of a unit for a period.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sheet {
+    /// Every indicator of every set, in the order of the file.
+    pub indicators: Vec<Figure>,
+    /// What each kind of activity achieved, in the order of the catalogue.
+    pub kinds: Vec<Figure>,
 }
 
 /// Which activities a figure counts.
@@ -284,9 +346,23 @@ impl Indicators {
 
     /// What a kind achieved in the period: its activities that were done, repeats left out.
     pub fn achieved(&self, kind: &str, history: &History, situation: &Situation<'_>) -> Option<Figure> {
-        let kind = self.catalogue().kind(kind)?;
-        let formula = super::formula::achieved_of(kind);
-        Some(self.work_out(&kind.code, FigureUnit::Count, "", &formula, history, situation))
+        let formula = self.achieved_formula(kind)?;
+        Some(self.work_out(kind, FigureUnit::Count, "", &formula, history, situation))
+    }
+
+    /// The formula of what a kind achieved; `None` for a kind that the catalogue does not know.
+    pub fn achieved_formula(&self, kind: &str) -> Option<Formula> {
+        self.catalogue().kind(kind).map(super::formula::achieved_of)
+    }
+
+    /// Works out everything.
+    pub fn sheet(&self, history: &History, situation: &Situation<'_>) -> Sheet {
+        let indicators = self.sets().iter().flat_map(|set| &set.indicators);
+        let kinds = self.catalogue().kinds().iter();
+        Sheet {
+            indicators: indicators.map(|indicator| self.figure(indicator, history, situation)).collect(),
+            kinds: kinds.filter_map(|kind| self.achieved(&kind.code, history, situation)).collect(),
+        }
     }
 
     pub(super) fn work_out(
@@ -325,6 +401,47 @@ impl Indicators {
             reporting: measured.reporting,
             ext: Default::default(),
         }
+    }
+
+    /// The same history with what each count comes to in place of what it rests on: small, and it adds up with those of
+    /// other units. What counts once counts once within each of them: a repeat is looked for inside a commune, because
+    /// above it nobody sees whom it is about (docs/DOMAIN.md §10).
+    pub fn condense(&self, history: &History, situation: &Situation<'_>) -> History {
+        let mut condensed = History { before: Tally::new(self), now: Tally::new(self) };
+        condensed.now.rows = history.newest_rows();
+        for (at, term) in self.terms().iter() {
+            let counted = matches!(
+                term,
+                Formula::ActivityCount { .. } | Formula::StateCount { .. } | Formula::LatestField { .. }
+            );
+            let lanes = [
+                (&history.before.approved, &mut condensed.before.approved),
+                (&history.before.submitted, &mut condensed.before.submitted),
+                (&history.now.approved, &mut condensed.now.approved),
+                (&history.now.submitted, &mut condensed.now.submitted),
+            ];
+            for (lane, into) in lanes {
+                if let Some(cell) = lane.get(&at) {
+                    let only_how_many = || Cell { activities: cell.activities, ..Cell::default() };
+                    into.insert(at, if counted { only_how_many() } else { cell.clone() });
+                }
+            }
+            if counted {
+                let comes_to = |view| {
+                    Work { indicators: self, history, situation: &Situation { view, ..*situation } }.comes_to(term)
+                };
+                let (official, provisional) = (comes_to(View::Official), comes_to(View::Provisional));
+                let more = (provisional.0 - official.0, provisional.1 - official.1);
+                let lanes = [(official, &mut condensed.now.approved), (more, &mut condensed.now.submitted)];
+                for ((sum, known), into) in lanes {
+                    if (sum, known) != (0, 0) {
+                        let cell = into.entry(at).or_default();
+                        (cell.sum, cell.known) = (sum, known);
+                    }
+                }
+            }
+        }
+        condensed
     }
 
     /// What the numerator of a formula rests on, in order, from behind `after` on, at most `limit` of it. The facts are
@@ -428,34 +545,13 @@ impl Work<'_> {
     fn term(&self, term: &Formula) -> Measured {
         match term {
             Formula::Ratio { .. } => Measured::default(),
-            Formula::ActivityCount { count, period, .. } => {
-                let cells = self.cells(term);
-                let (cell, before) = match period {
-                    Span::Period => (cells.now, cells.before),
-                    Span::Cumulative => (cells.all(), Cell::default()),
-                };
-                let number = match count.subject() {
-                    Some(_) => cell.subjects.len() as i128,
-                    None => cell.counted(&before),
-                };
-                Measured::count(number)
-            }
-            Formula::StateCount { equals, .. } => {
-                let latest = self.cells(term).all().latest;
-                let equal = latest.values().filter(|latest| meets(&latest.value, std::slice::from_ref(equals)));
-                Measured::count(equal.count() as i128)
-            }
+            Formula::ActivityCount { .. } | Formula::StateCount { .. } => Measured::count(self.comes_to(term).0),
             Formula::LatestField { aggregate, .. } => {
-                let villages = self.situation.scope.of_level(Level::Village);
-                let latest = self.latest_in_scope(term, self.cells(term).all());
-                let over_villages = aggregate.subject() == "village";
-                let reporting = over_villages.then_some((latest.len() as u64, villages.len() as u64));
-                let numbers = latest.values().filter_map(|value| match value {
-                    Value::Int(number) => Some(i128::from(*number)),
-                    _ => None,
-                });
-                let sum = numbers.reduce(i128::saturating_add);
-                Measured { reporting, ..Measured::of(sum.map(Fraction::whole).ok_or(Empty::NoData)) }
+                let (sum, known) = self.comes_to(term);
+                let villages = self.situation.scope.of_level(Level::Village).len();
+                let reporting = (aggregate.subject() == "village").then_some((known as u64, villages as u64));
+                let sum = if known == 0 { Err(Empty::NoData) } else { Ok(Fraction::whole(sum)) };
+                Measured { reporting, ..Measured::of(sum) }
             }
             Formula::VillageCount { .. } => {
                 let (found, known, all) = self.villages(term);
@@ -493,6 +589,40 @@ impl Work<'_> {
             }
             Formula::Denominator { code } => Measured::of(self.base(code).ok_or(Empty::DenominatorMissing)),
             Formula::Manual { code } => Measured::of(self.typed(code).ok_or(Empty::ManualMissing)),
+        }
+    }
+
+    /// What a count over activities comes to, and how many newest answers stand behind it; 0 for every other term.
+    fn comes_to(&self, term: &Formula) -> (i128, i128) {
+        let cells = self.cells(term);
+        match term {
+            Formula::ActivityCount { count, period, .. } => {
+                let (cell, before) = match period {
+                    Span::Period => (cells.now, cells.before),
+                    Span::Cumulative => (cells.all(), Cell::default()),
+                };
+                let number = match count.subject() {
+                    Some(_) => cell.sum + cell.subjects.len() as i128,
+                    None => cell.counted(&before),
+                };
+                (number, 0)
+            }
+            Formula::StateCount { equals, .. } => {
+                let all = cells.all();
+                let equal = all.latest.values().filter(|latest| meets(&latest.value, std::slice::from_ref(equals)));
+                (all.sum + equal.count() as i128, 0)
+            }
+            Formula::LatestField { .. } => {
+                let all = cells.all();
+                let (sum, known) = (all.sum, all.known);
+                let latest = self.latest_in_scope(term, all);
+                let numbers = latest.values().map(|value| match value {
+                    Value::Int(number) => i128::from(*number),
+                    _ => 0,
+                });
+                (numbers.fold(sum, i128::saturating_add), known + latest.len() as i128)
+            }
+            _ => (0, 0),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A tally is a commutative monoid: facts may come in any order, and tallies of any partition of them may be merged in
 //! any order, with one result. A server keeps one per village and period; a phone builds it from its rows. What counts
-//! once is kept as a set or as the first of its kind, never as a number that a second tally could count again.
+//! once is kept as a set or as the first of its kind, never as a number that a second tally could count again. Only a
+//! condensed history holds such numbers: those of units that no longer share anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -251,8 +252,10 @@ pub(super) struct Latest {
 pub(super) struct Cell {
     /// Activities that entered.
     pub(super) activities: u64,
-    /// What those add that cannot be repeats; of shares, those that fulfil the condition.
+    /// What those add that cannot be repeats; of shares, those that fulfil the condition. Condensed: the whole result.
     pub(super) sum: i128,
+    /// Condensed: how many newest answers stand behind `sum`.
+    pub(super) known: i128,
     pub(super) firsts: BTreeMap<Claim, First>,
     pub(super) subjects: BTreeSet<Uuid>,
     /// By subject; for villages also by attribute.
@@ -274,6 +277,7 @@ impl Cell {
     pub(super) fn merge(&mut self, other: &Self) {
         self.activities += other.activities;
         self.sum = self.sum.saturating_add(other.sum);
+        self.known += other.known;
         self.subjects.extend(&other.subjects);
         for (claim, first) in &other.firsts {
             keep(&mut self.firsts, *claim, first.clone(), |new, held| new < held);
@@ -399,6 +403,24 @@ impl History {
             }
         }
         Self { before, now }
+    }
+
+    /// All rows, of each the newest version, as one tally keeps them.
+    pub(super) fn newest_rows(&self) -> BTreeMap<RowKey, RowFact> {
+        let mut rows = self.before.rows.clone();
+        for (key, row) in &self.now.rows {
+            keep(&mut rows, key.clone(), row.clone(), |new, held| new > held);
+        }
+        rows
+    }
+
+    /// Adds the history of another unit over the same period.
+    ///
+    /// # Errors
+    /// [`MixedTallies`] when the two were made with different indicator files; then nothing is added.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MixedTallies> {
+        self.before.merge(&other.before)?;
+        self.now.merge(&other.now)
     }
 
     /// All rows, of each the newest version.

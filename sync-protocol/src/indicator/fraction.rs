@@ -64,6 +64,11 @@ impl Fraction {
             .div_euclid(self.den.saturating_mul(2))
     }
 
+    /// As it is kept: always `num/den`.
+    fn written(self) -> String {
+        format!("{}/{}", self.num, self.den)
+    }
+
     /// For people: at most two decimals, halves upwards, with the marks of the language.
     pub fn spelled(self, lang: Lang) -> String {
         let hundredths = self.round_parts(100);
@@ -112,23 +117,24 @@ impl PartialOrd for Fraction {
     }
 }
 
+/// Exact: a whole number, or `num/den`.
 impl std::fmt::Display for Fraction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.num, self.den)
+        if self.den == 1 { write!(f, "{}", self.num) } else { write!(f, "{}/{}", self.num, self.den) }
     }
 }
 
 /// As the text `num/den` in lowest terms: counts may exceed what an integer of the encoding holds.
 impl Cbor for Fraction {
     fn to_cbor(&self, out: &mut Vec<u8>) {
-        self.to_string().to_cbor(out);
+        self.written().to_cbor(out);
     }
     fn from_cbor(bytes: &[u8]) -> Result<Self, Malformed> {
         let text = String::from_cbor(bytes)?;
         let (num, den) = text.split_once('/').ok_or(Malformed::WrongShape)?;
         let number = |text: &str| text.parse::<i128>().map_err(|_| Malformed::WrongShape);
         let read = Self::new(number(num)?, number(den)?).ok_or(Malformed::WrongShape)?;
-        if read.to_string() == text { Ok(read) } else { Err(Malformed::NotDeterministic) }
+        if read.written() == text { Ok(read) } else { Err(Malformed::NotDeterministic) }
     }
 }
 

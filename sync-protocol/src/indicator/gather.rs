@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::facts::{Fact, VisitFact};
+use crate::calendar::Period as Span;
 use crate::entity::*;
 use crate::ids::*;
 use crate::op::read_content;
@@ -18,6 +21,10 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// The types of the rows that it wants.
+    pub const TYPES: [RowType; 4] =
+        [RowType::HOUSEHOLD, RowType::VISIT_STATE, RowType::VISIT_RECORDED, RowType::VISIT_CORRECTED];
+
     /// Takes a row in. Rows on which no figure rests are passed over.
     pub fn add(&mut self, row: Row) {
         match row {
@@ -66,4 +73,25 @@ impl Gathered {
         };
         Some(fact.activities())
     }
+}
+
+/// Whether a reporting month of the period still takes changes in one of the communes. `month` gives the row of a
+/// commune's month by its id, where there is one: a month is open until it is closed.
+///
+/// # Errors
+/// What `month` fails with.
+pub fn takes_changes<E>(
+    communes: &[UnitId],
+    span: Span,
+    mut month: impl FnMut(Uuid) -> Result<Option<Register>, E>,
+) -> Result<bool, E> {
+    for commune in communes {
+        for of in span.months() {
+            let status = month(period_id(*commune, of))?.and_then(|row| row.group::<PeriodStatus>(period::STATUS));
+            if status.is_none_or(|status| status.open) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use faultdisk::{Disk, Faults, Files, Loss};
 use server::desk::Desk;
 use server::keys::{CursorKey, EpochFile};
+use server::reading::Reading;
+use server::reading::figures::{FigureQuery, FiguresView};
 use server::startup::epoch_at_start;
 use server::storage::sqlite::SqliteStorage;
 use server::storage::{Device, Session, StorageError, Store, Tx, VisitFilter};
@@ -38,6 +40,7 @@ struct Running {
     store: Store,
     sync: Arc<SyncService>,
     desk: Desk,
+    reading: Reading,
 }
 
 /// What was put aside of the server, and the world as it was then.
@@ -214,14 +217,15 @@ impl Hub {
             .with_frames_of(self.frame_bytes)
             .begin_life()?,
         );
-        let desk = Desk::new(store.clone(), Arc::clone(&sync), clock, Arc::clone(&self.random));
-        self.running = Some(Running { store, sync, desk });
+        let desk = Desk::new(store.clone(), Arc::clone(&sync), Arc::clone(&clock), Arc::clone(&self.random));
+        let reading = Reading::new(store.clone(), clock, Arc::clone(&self.random));
+        self.running = Some(Running { store, sync, desk, reading });
         Ok(())
     }
 
     fn close(&mut self) {
         if let Some(running) = self.running.take() {
-            drop((running.desk, running.sync));
+            drop((running.desk, running.sync, running.reading));
             running.store.0.close();
         }
     }
@@ -378,6 +382,19 @@ impl Hub {
         // a conversation may already hold one from after the last.
         let lives = (0..=history).rev().chain(history + 1..=self.history);
         lives.into_iter().find_map(|history| self.known.get(&(history, row, ver)).cloned()).unwrap_or_default()
+    }
+
+    /// The figures of a village, as the desk answers.
+    pub fn figures(&self, by: UserId, village: UnitId, month: Month) -> Result<FiguresView, Stop> {
+        let running = self.running.as_ref().expect("the server runs between steps");
+        let query = FigureQuery {
+            unit: village.0,
+            month: month.to_string(),
+            span: Some("year".to_owned()),
+            view: Some("provisional".to_owned()),
+            team: None,
+        };
+        wait(running.reading.figures(by, query)).map_err(|error| Stop::broken(format!("P2: no figures: {error}")))
     }
 
     /// Lets an officer do something at the desk.

@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use client_core::store::VisitFilter;
+use client_core::store::{RowsOf, VisitFilter};
 use client_core::sync::{Ended, Failure, SyncSummary, Transport, drive};
 use client_core::{Error, Store};
 use faultdisk::{Disk, Faults, Files};
 use server::storage::VisitFilter as DeskFilter;
 use server::storage::sqlite::SqliteStorage;
 use sync_protocol::access::Role;
+use sync_protocol::calendar::{Period as Span, PeriodKind};
 use sync_protocol::catalogue::Catalogue;
 use sync_protocol::cbor::{Cbor, Raw};
 use sync_protocol::count::CountKey;
 use sync_protocol::decide::{Change, Grant, User, reporting_month};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
+use sync_protocol::indicator::{Fraction, View};
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Outcome, Verdict};
 use sync_protocol::row::{ByKey, GroupKey, Register as Row, RowType, Stamp, Ver};
@@ -2080,6 +2082,7 @@ impl World {
                 continue;
             }
             self.check_equal(p)?;
+            self.check_figures(p)?;
             self.check_file(p)?;
             let wrong = self.phones[p].store().rebuild_check()?;
             if !wrong.is_empty() {
@@ -2087,6 +2090,37 @@ impl World {
             }
         }
         self.check_bounds(chance)
+    }
+
+    /// P3: the same rows come to the same figures, on the phone and at the desk.
+    fn check_figures(&mut self, p: usize) -> Result<(), Stop> {
+        let readable = self.hub.model.readable(self.phones[p].user);
+        let Some(village) = self.villages.iter().find(|village| readable.contains(&village.scope)) else {
+            return Ok(());
+        };
+        let (village, month) = (UnitId::from(village.scope), reporting_month(self.day()));
+        let desk = self.hub.figures(self.phones[p].user, village, month)?;
+        let span = Span::of_month(PeriodKind::Year, month);
+        let held = self.phones[p].store().figures(village, span, View::Provisional, RowsOf::Server)?;
+        let exact = |value: Option<Fraction>| value.map(|value| value.to_string());
+        let ours: BTreeMap<&str, _> = (held.sheet.indicators.iter().chain(&held.sheet.kinds))
+            .map(|f| {
+                (f.indicator.as_str(), (exact(f.value), exact(f.numerator), f.approved, f.submitted, f.provisional))
+            })
+            .collect();
+        let theirs = desk.sets.iter().flat_map(|set| &set.figures).chain(&desk.kinds);
+        for figure in theirs {
+            let theirs =
+                (figure.value.clone(), figure.numerator.clone(), figure.approved, figure.submitted, figure.provisional);
+            if ours.get(figure.code.as_str()) != Some(&theirs) {
+                let code = &figure.code;
+                return Err(Stop::broken(format!(
+                    "P3: {code} of phone {p} is {:?}, not {theirs:?}",
+                    ours.get(&**code)
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// P1: every op that was called saved has an outcome.
