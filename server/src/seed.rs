@@ -110,7 +110,8 @@ async fn perform(
     Ok(ids)
 }
 
-fn groups(values: impl IntoIterator<Item = (u8, Vec<u8>)>) -> ByKey<Raw> {
+/// Field groups from their encoded values.
+pub fn groups(values: impl IntoIterator<Item = (u8, Vec<u8>)>) -> ByKey<Raw> {
     ByKey(values.into_iter().map(|(key, value)| (key, Raw(value))).collect())
 }
 
@@ -118,7 +119,7 @@ fn create(scope: ScopeId, values: Vec<(u8, Vec<u8>)>, id: Option<Uuid>) -> Creat
     CreateRow { scope, groups: groups(values), id, ext: Ext::default() }
 }
 
-fn unit_intent(index: &UnitIndex, record: &UnitRecord) -> Intent {
+fn unit_intent(index: &UnitIndex, record: &UnitRecord, to: Option<Day>) -> Intent {
     let parent = index.parent(record, record.valid_from).map_or(UnitId::from(INSTALLATION), |parent| parent.id);
     let identity = UnitIdentity {
         level: record.level.code().into(),
@@ -130,7 +131,7 @@ fn unit_intent(index: &UnitIndex, record: &UnitRecord) -> Intent {
         ext: Ext::default(),
     };
     let belongs = UnitParent { parent, from: record.valid_from, ext: Ext::default() };
-    let validity = Validity { from: record.valid_from, to: record.valid_to, ext: Ext::default() };
+    let validity = Validity { from: record.valid_from, to, ext: Ext::default() };
     let values =
         vec![(unit::IDENTITY, identity.cbor()), (unit::PARENT, belongs.cbor()), (unit::VALIDITY, validity.cbor())];
     Intent::UnitCreate(create(parent.into(), values, Some(record.id.0)))
@@ -139,11 +140,35 @@ fn unit_intent(index: &UnitIndex, record: &UnitRecord) -> Intent {
 /// Enters the official provinces, districts and communes with their periods of validity; `provinces` limits it to some
 /// province codes, as of any time. Gives the number of units.
 pub async fn import_units(instance: &Instance, admin: UserId, provinces: &[&str]) -> Result<usize, SeedError> {
+    enter_units(instance, admin, provinces, None).await
+}
+
+/// Enters the official units as they stood on a day, with no end in sight: what ended later is left to a
+/// reorganisation. Gives the number of units.
+pub async fn import_units_on(
+    instance: &Instance,
+    admin: UserId,
+    provinces: &[&str],
+    day: Day,
+) -> Result<usize, SeedError> {
+    enter_units(instance, admin, provinces, Some(day)).await
+}
+
+async fn enter_units(
+    instance: &Instance,
+    admin: UserId,
+    provinces: &[&str],
+    on: Option<Day>,
+) -> Result<usize, SeedError> {
     let index = shipped()?;
+    let stood = |record: &UnitRecord| {
+        on.is_none_or(|day| record.valid_from <= day && record.valid_to.is_none_or(|to| day < to))
+    };
     let mut records: Vec<&UnitRecord> = index
         .records()
         .iter()
         .filter(|record| provinces.is_empty() || provinces.contains(&record.province_code.as_str()))
+        .filter(|record| stood(record))
         .collect();
     // A unit above is always entered before the units below it.
     records.sort_by_key(|record| match record.level {
@@ -151,7 +176,8 @@ pub async fn import_units(instance: &Instance, admin: UserId, provinces: &[&str]
         Level::District => 1,
         _ => 2,
     });
-    let intents: Vec<Intent> = records.into_iter().map(|record| unit_intent(&index, record)).collect();
+    let to = |record: &UnitRecord| record.valid_to.filter(|_| on.is_none());
+    let intents: Vec<Intent> = records.into_iter().map(|record| unit_intent(&index, record, to(record))).collect();
     Ok(perform(instance, admin, "a unit", intents).await?.len())
 }
 

@@ -1,5 +1,8 @@
 //! What tests across crates share: a server as a process of its own, a phone with a real file, an officer at the desk.
 
+pub mod made_up;
+pub mod province;
+pub mod rng;
 #[cfg(feature = "sim")]
 pub mod sim;
 

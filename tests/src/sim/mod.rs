@@ -6,9 +6,9 @@ pub mod hub;
 pub mod model;
 pub mod phone;
 pub mod report;
-pub mod rng;
 pub mod world;
 
+pub use crate::rng;
 use report::{Stats, Stop};
 use sync_protocol::museum::Exhibit;
 use world::{Shape, Step, World, draw, draw_calm};

@@ -1,0 +1,697 @@
+//! A year of one province at its true scale, played through the ordinary door.
+//!
+//! Yên Bái as it was on 2024-11-15: 173 communes; villages, teams, members and households in the numbers of
+//! docs/DOMAIN.md, "Scale". All of them are made up, and so is what they do. Members record and hand in visits, officers
+//! approve, return and close months; the two reorganisations of communes that fell into that year come when they came.
+//! What was approved is counted beside the server, by hand, and must be what the server reports.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use server::seed::{groups, import_units_on};
+use server::startup::{Instance, machine_random};
+use server::units::{Level, UnitIndex, UnitRecord, shipped, village_code};
+use sync_protocol::access::Role;
+use sync_protocol::calendar::Weekday;
+use sync_protocol::catalogue::{Catalogue, Kind};
+use sync_protocol::cbor::{Cbor, Ext, Raw};
+use sync_protocol::decide::reporting_month;
+use sync_protocol::entity::*;
+use sync_protocol::ids::*;
+use sync_protocol::op::*;
+use sync_protocol::outcome::{Outcome, Verdict};
+use sync_protocol::row::Ver;
+use sync_protocol::value::Value;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::Fallible;
+use crate::made_up::{answers, kinds_on};
+use crate::rng::Rng;
+
+/// The province's code until 2025-06-30.
+pub const PROVINCE_CODE: &str = "15";
+/// Villages, members of commune teams, of village teams, households (docs/DOMAIN.md, "Scale").
+const VILLAGES: usize = 1_356;
+const COMMUNE_MEMBERS: usize = 1_744;
+const VILLAGE_MEMBERS: usize = 10_851 - COMMUNE_MEMBERS;
+const HOUSEHOLDS: usize = 219_238;
+/// A member goes out so often: about eight activities a month, two on a visit.
+const SLOT_DAYS: u32 = 15;
+/// How many authors are served at once.
+const AT_ONCE: usize = 64;
+/// Most changes of one request at the desk.
+const CHANGES_MAX: usize = 250;
+/// Of a thousand activities in households, how many are of each kind.
+const IN_HOUSEHOLDS: [(&str, u64); 24] = [
+    ("citizen_app_install", 200),
+    ("vneid_level2", 160),
+    ("dvc_account", 100),
+    ("dvc_submission", 80),
+    ("payment_account", 80),
+    ("e_health_insurance", 70),
+    ("safe_internet_guidance", 70),
+    ("digital_skill_coaching", 60),
+    ("household_survey", 50),
+    ("ecom_buyer_account", 40),
+    ("telehealth_install", 30),
+    ("online_selling_coaching", 12),
+    ("digital_signature", 10),
+    ("digital_address", 10),
+    ("ecom_product_listing", 6),
+    ("learning_platform", 5),
+    ("citizen_feedback", 4),
+    ("device_need", 4),
+    ("ecom_seller_stall", 3),
+    ("traceability_label", 2),
+    ("household_business_einvoice", 1),
+    ("payment_qr_point", 1),
+    ("device_handover", 1),
+    ("growing_area_code", 1),
+];
+/// What teams do for a village as a whole.
+const FOR_VILLAGES: [(&str, u64); 6] = [
+    ("digital_skill_session", 40),
+    ("outreach_communication", 40),
+    ("speed_test", 10),
+    ("scam_report", 4),
+    ("coverage_gap_report", 3),
+    ("public_wifi_point", 3),
+];
+
+/// How large the story is, and where it is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// Chance.
+    pub seed: u64,
+    /// Communes; 173 is the whole province.
+    pub communes: usize,
+    /// Days from 2024-11-15 on.
+    pub days: u32,
+}
+
+impl Scale {
+    /// The whole province for a year.
+    pub const TRUE: Self = Self { seed: 1, communes: 173, days: 365 };
+}
+
+struct Commune {
+    unit: UnitId,
+    code: String,
+    officer: UserId,
+    team: TeamId,
+    members: Vec<(UserId, TeamMemberId)>,
+    villages: Vec<usize>,
+}
+
+struct Village {
+    unit: UnitId,
+    team: TeamId,
+    members: Vec<UserId>,
+    houses: Vec<HouseholdId>,
+}
+
+/// A visit that waits for its officer.
+#[derive(Clone)]
+struct Made {
+    visit: VisitId,
+    village: usize,
+    author: UserId,
+    content: VisitContent,
+    /// The version of its state, once there is one.
+    ver: Ver,
+}
+
+/// What was counted by hand.
+#[derive(Default)]
+pub struct ByHand {
+    /// Approved activities with the outcome "done", by village, month and kind.
+    pub done: BTreeMap<(UnitId, Month, String), u64>,
+    /// Approved activities of the kind `vneid_level2` that were done, with whom: person, village, day.
+    pub vneid: Vec<(Option<Uuid>, UnitId, Day)>,
+    /// Visits approved.
+    pub approved: u64,
+    /// Visits recorded.
+    pub recorded: u64,
+    /// Visits sent back, and handed in again.
+    pub returned: u64,
+    /// Visits declared void.
+    pub void: u64,
+    /// Activities recorded.
+    pub activities: u64,
+}
+
+/// A province being played.
+pub struct Province {
+    /// The server.
+    pub instance: Arc<Instance>,
+    /// The admin of the installation.
+    pub admin: UserId,
+    /// An officer of the province.
+    pub officer: UserId,
+    /// The province's row.
+    pub unit: UnitId,
+    /// What was counted by hand.
+    pub by_hand: ByHand,
+    time: Arc<AtomicU64>,
+    scale: Scale,
+    chance: Rng,
+    index: UnitIndex,
+    communes: Vec<Commune>,
+    villages: Vec<Village>,
+    waiting: Vec<Made>,
+    returned: BTreeMap<UserId, Vec<Made>>,
+    phones: u64,
+}
+
+/// The first day of the story.
+pub fn first_day() -> Day {
+    Day::from_civil(2024, 11, 15).unwrap_or(Day(0))
+}
+
+fn refused(what: &str, outcome: &Outcome) -> Box<dyn std::error::Error> {
+    let code = outcome.code.clone().unwrap_or_default();
+    format!("{what} was refused: {code} {:?} {:?}", outcome.field, outcome.rule).into()
+}
+
+fn create(scope: UnitId, values: Vec<(u8, Vec<u8>)>) -> CreateRow {
+    CreateRow { scope: scope.into(), groups: groups(values), id: None, ext: Ext::default() }
+}
+
+/// Shares a number out: the first parts get one more.
+fn share(whole: usize, parts: usize, part: usize) -> usize {
+    whole / parts + usize::from(part < whole % parts)
+}
+
+impl Province {
+    /// A new installation in an empty folder, with the province as it was on the first day.
+    pub async fn begin(folder: &Path, scale: Scale) -> Fallible<Self> {
+        let time = Arc::new(AtomicU64::new(0));
+        let ticking = Arc::clone(&time);
+        let clock: server::sync::Clock = Arc::new(move || ServerMs(ticking.load(Ordering::SeqCst)));
+        let instance = Instance::open(folder, "province", clock, machine_random())?;
+        let admin = instance.add_admin("Quản trị hệ thống (mẫu)", "0530000000")?;
+        let mut province = Self {
+            instance: Arc::new(instance),
+            admin,
+            officer: admin,
+            unit: UnitId(Uuid::nil()),
+            by_hand: ByHand::default(),
+            time,
+            scale,
+            chance: Rng::new(scale.seed),
+            index: shipped()?,
+            communes: Vec::new(),
+            villages: Vec::new(),
+            waiting: Vec::new(),
+            returned: BTreeMap::new(),
+            phones: 0,
+        };
+        province.set_day(first_day());
+        province.enter_units().await?;
+        Ok(province)
+    }
+
+    /// Five in the afternoon of a day.
+    fn set_day(&self, day: Day) {
+        self.time.store(day.begins().0 + 17 * 3_600_000, Ordering::SeqCst);
+    }
+
+    /// How many communes, villages, teams, members and households there are.
+    pub fn sizes(&self) -> [usize; 5] {
+        let members = self.communes.iter().map(|commune| commune.members.len()).sum::<usize>()
+            + self.villages.iter().map(|village| village.members.len()).sum::<usize>();
+        let houses = self.villages.iter().map(|village| village.houses.len()).sum();
+        [self.communes.len(), self.villages.len(), self.communes.len() + self.villages.len(), members, houses]
+    }
+
+    async fn perform(&self, by: UserId, what: &str, intents: Vec<Intent>) -> Fallible<Vec<Uuid>> {
+        let mut ids = Vec::with_capacity(intents.len());
+        for batch in intents.chunks(CHANGES_MAX) {
+            for (outcome, id) in self.instance.desk.perform(by, batch.to_vec()).await? {
+                if outcome.verdict != Verdict::Applied {
+                    return Err(refused(what, &outcome));
+                }
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn account(&mut self, unit: UnitId) -> Fallible<UserId> {
+        self.phones += 1;
+        let create = CreateUser {
+            display_name: format!("Thành viên {} (mẫu)", self.phones),
+            phone: format!("0531{:06}", self.phones),
+            unit,
+            ext: Ext::default(),
+        };
+        Ok(UserId(self.perform(self.admin, "an account", vec![Intent::UserCreate(create)]).await?[0]))
+    }
+
+    async fn grant(&self, user: UserId, role: Role, unit: UnitId, from: Day) -> Fallible<()> {
+        let decision = Some("01/QĐ-UBND".to_owned());
+        let give = GiveGrant { user, role: role.code().into(), unit, from, decision, ext: Ext::default() };
+        self.perform(self.admin, "a role", vec![Intent::GrantGive(give)]).await.map(|_| ())
+    }
+
+    async fn enter_units(&mut self) -> Fallible<()> {
+        let day = first_day();
+        import_units_on(&self.instance, self.admin, &[PROVINCE_CODE], day).await?;
+        let index = shipped()?;
+        let province = index.get(Level::Province, PROVINCE_CODE, day).ok_or("no such province")?;
+        self.unit = province.id;
+        self.officer = self.account(province.id).await?;
+        self.grant(self.officer, Role::ProvinceOfficer, province.id, day).await?;
+        let mut communes: Vec<&UnitRecord> = (index.records().iter())
+            .filter(|record| record.level == Level::Commune && record.province_code == PROVINCE_CODE)
+            .filter(|record| record.valid_from <= day && record.valid_to.is_none_or(|to| day < to))
+            .collect();
+        communes.sort_by(|a, b| a.code.cmp(&b.code));
+        let all = communes.len();
+        communes.truncate(self.scale.communes);
+        let villages = VILLAGES * communes.len() / all;
+        for (n, record) in communes.iter().enumerate() {
+            self.enter_commune(record, n, all, share(villages, communes.len(), n)).await?;
+        }
+        Ok(())
+    }
+
+    async fn enter_commune(&mut self, record: &UnitRecord, n: usize, all: usize, villages: usize) -> Fallible<()> {
+        let officer = self.account(record.id).await?;
+        self.grant(officer, Role::CommuneOfficer, record.id, first_day()).await?;
+        let (team, members) =
+            self.enter_team(officer, record.id, "commune", &record.full_name, share(COMMUNE_MEMBERS, all, n)).await?;
+        let mut commune =
+            Commune { unit: record.id, code: record.code.clone(), officer, team, members, villages: Vec::new() };
+        for number in 1..=villages {
+            let at = self.villages.len();
+            let village = self.enter_village(&commune, number, at).await?;
+            commune.villages.push(at);
+            self.villages.push(village);
+        }
+        self.communes.push(commune);
+        Ok(())
+    }
+
+    async fn enter_village(&mut self, commune: &Commune, number: usize, at: usize) -> Fallible<Village> {
+        let day = first_day();
+        let identity = UnitIdentity {
+            level: "village".into(),
+            code: village_code(&commune.code, u16::try_from(number)?),
+            unit_type: "thon".into(),
+            name: number.to_string(),
+            full_name: format!("Thôn {number}"),
+            local_name: None,
+            ext: Ext::default(),
+        };
+        let values = vec![
+            (unit::IDENTITY, identity.cbor()),
+            (unit::PARENT, UnitParent { parent: commune.unit, from: day, ext: Ext::default() }.cbor()),
+            (unit::VALIDITY, Validity { from: day, to: None, ext: Ext::default() }.cbor()),
+        ];
+        let intent = Intent::UnitCreate(create(commune.unit, values));
+        let unit = UnitId(self.perform(commune.officer, "a village", vec![intent]).await?[0]);
+        let members = share(VILLAGE_MEMBERS, VILLAGES, at);
+        let (team, members) = self.enter_team(commune.officer, unit, "village", &identity.full_name, members).await?;
+        let members: Vec<UserId> = members.into_iter().map(|(user, _)| user).collect();
+        let houses = (0..share(HOUSEHOLDS, VILLAGES, at)).map(|n| self.household(unit, n)).collect();
+        let houses = self.perform(members[0], "a household", houses).await?;
+        Ok(Village { unit, team, members, houses: houses.into_iter().map(HouseholdId).collect() })
+    }
+
+    async fn enter_team(
+        &mut self,
+        officer: UserId,
+        unit: UnitId,
+        level: &str,
+        place: &str,
+        members: usize,
+    ) -> Fallible<(TeamId, Vec<(UserId, TeamMemberId)>)> {
+        let mut users = Vec::new();
+        for _ in 0..members {
+            users.push(self.account(unit).await?);
+        }
+        let day = Day::of_ms((self.instance.clock)().0);
+        let team = self.new_team(officer, unit, level, place, day).await?;
+        let members = self.join(officer, team, &users, day).await?;
+        Ok((team, users.into_iter().zip(members).collect()))
+    }
+
+    async fn new_team(&self, officer: UserId, unit: UnitId, level: &str, place: &str, day: Day) -> Fallible<TeamId> {
+        let name = format!("Tổ chuyển đổi số cộng đồng {place}");
+        let identity = TeamIdentity { level: level.into(), unit, name, ext: Ext::default() };
+        let decision = TeamDecision { number: "12/QĐ-UBND".into(), day, ext: Ext::default() };
+        let validity = Validity { from: day, to: None, ext: Ext::default() };
+        let values = vec![
+            (team::IDENTITY, identity.cbor()),
+            (team::DECISION, decision.cbor()),
+            (team::VALIDITY, validity.cbor()),
+        ];
+        let intent = Intent::TeamCreate(create(unit, values));
+        Ok(TeamId(self.perform(officer, "a team", vec![intent]).await?[0]))
+    }
+
+    async fn join(&self, officer: UserId, team: TeamId, users: &[UserId], from: Day) -> Fallible<Vec<TeamMemberId>> {
+        let member = |(n, user): (usize, &UserId)| {
+            Intent::MemberAdd(AddMember {
+                team,
+                user: *user,
+                display_name: format!("Thành viên {} (mẫu)", n + 1),
+                position: if n == 0 { "leader" } else { "member" }.into(),
+                organisation: ["village_head", "youth", "women", "farmers", "teacher", "health", "veterans"][n % 7]
+                    .into(),
+                from,
+                ext: Ext::default(),
+            })
+        };
+        let intents = users.iter().enumerate().map(member).collect();
+        Ok(self.perform(officer, "a member", intents).await?.into_iter().map(TeamMemberId).collect())
+    }
+
+    fn household(&mut self, village: UnitId, n: usize) -> Intent {
+        let label = HouseholdLabel { label: format!("Nhà số {}", n + 1), landmark: None, ext: Ext::default() };
+        let class = match self.chance.below(100) {
+            0..13 => "poor",
+            13..23 => "near_poor",
+            23..29 => "policy",
+            _ => "normal",
+        };
+        let class = HouseholdClass { class: class.into(), ext: Ext::default() };
+        let adults = u32::try_from(self.chance.between(2, 5)).unwrap_or(2);
+        let people = HouseholdPeople { adults_15_plus: adults, ext: Ext::default() };
+        let values = vec![
+            (household::LABEL, label.cbor()),
+            (household::CLASS, class.cbor()),
+            (household::PEOPLE, people.cbor()),
+        ];
+        Intent::HouseholdCreate(create(village, values))
+    }
+
+    /// Plays all days; tells each reporting month as it ends.
+    pub async fn play(&mut self, mut tell: impl FnMut(&Self, Month, Duration)) -> Fallible<()> {
+        let first = first_day();
+        let mut began = Instant::now();
+        for day in (first.0..first.0 + self.scale.days).map(Day) {
+            self.set_day(day);
+            self.reorganise(day).await?;
+            self.members_go_out(day).await?;
+            if Weekday::of(day) == Weekday::Monday {
+                self.officers_review().await?;
+            }
+            let (_, month, date) = day.civil();
+            let _ = month;
+            if date == 18 {
+                self.close_month(Month(reporting_month(day).0 - 1)).await?;
+            }
+            if reporting_month(Day(day.0 + 1)) != reporting_month(day) {
+                tell(self, reporting_month(day), began.elapsed());
+                began = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// The members whose turn it is record what they did lately, and correct what came back.
+    async fn members_go_out(&mut self, day: Day) -> Fallible<()> {
+        let mut turns: Vec<(UserId, TeamId, usize)> = Vec::new();
+        for (at, village) in self.villages.iter().enumerate() {
+            let mine =
+                village.members.iter().enumerate().filter(|(n, _)| (*n + at) as u32 % SLOT_DAYS == day.0 % SLOT_DAYS);
+            turns.extend(mine.map(|(_, user)| (*user, village.team, at)));
+        }
+        for (at, commune) in self.communes.iter().enumerate() {
+            let mine =
+                commune.members.iter().enumerate().filter(|(n, _)| (*n + at) as u32 % SLOT_DAYS == day.0 % SLOT_DAYS);
+            for (n, (user, _)) in mine {
+                turns.push((*user, commune.team, commune.villages[(n + day.0 as usize) % commune.villages.len()]));
+            }
+        }
+        let mut work = Vec::new();
+        for (user, team, village) in turns {
+            let mut visits = Vec::new();
+            for _ in 0..self.chance.between(1, 3) {
+                visits.push(self.visit(team, village, day));
+            }
+            let corrections = self.returned.remove(&user).unwrap_or_default();
+            work.push((user, village, visits, corrections));
+        }
+        let instance = &self.instance;
+        let jobs = work.into_iter().map(|(user, village, visits, corrections)| {
+            let desk = Arc::clone(&instance.desk);
+            async move {
+                let mut intents: Vec<Intent> = visits.iter().map(record).collect();
+                intents.extend(corrections.iter().map(correct));
+                let done = desk.perform(user, intents).await;
+                (user, village, visits, corrections, done)
+            }
+        });
+        for (user, village, visits, corrections, done) in together(jobs).await? {
+            let done = done?;
+            for ((outcome, id), content) in done.iter().zip(&visits) {
+                if outcome.verdict != Verdict::Applied {
+                    return Err(refused("a visit", outcome));
+                }
+                self.by_hand.recorded += 1;
+                self.by_hand.activities += content.activities.len() as u64;
+                self.waiting.push(Made {
+                    visit: VisitId(*id),
+                    village,
+                    author: user,
+                    content: content.clone(),
+                    ver: outcome.ver.unwrap_or_default(),
+                });
+            }
+            for ((outcome, _), made) in done.iter().skip(visits.len()).zip(corrections) {
+                if outcome.verdict != Verdict::Applied {
+                    return Err(refused("a correction", outcome));
+                }
+                self.waiting.push(Made { ver: outcome.ver.unwrap_or_default(), ..made });
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(&mut self, team: TeamId, at: usize, today: Day) -> VisitContent {
+        let whole_village = self.chance.chance(12);
+        let village = &self.villages[at];
+        let day = Day(today.0 - self.chance.below(6) as u32).max(first_day());
+        let household = if whole_village { None } else { self.chance.pick(&village.houses).copied() };
+        let unit = village.unit;
+        let mut kinds: Vec<&'static Kind> = Vec::new();
+        let many = if whole_village { 1 } else { self.chance.between(1, 3) };
+        for _ in 0..many {
+            let kind = self.kind(if whole_village { &FOR_VILLAGES } else { &IN_HOUSEHOLDS });
+            if !kinds.iter().any(|known| known.code == kind.code) {
+                kinds.push(kind);
+            }
+        }
+        let activities = kinds.into_iter().map(|kind| self.activity(kind, household, day)).collect();
+        VisitContent {
+            village: unit,
+            team,
+            household,
+            visit_type: if whole_village { "village" } else { "household" }.into(),
+            day,
+            minutes: Some(20),
+            activities,
+            members: vec![],
+            result: None,
+            summary: None,
+            place: None,
+            catalogue: Catalogue::shipped().version().into(),
+            partner_org: None,
+            quantity_reason: None,
+            ext: Ext::default(),
+        }
+    }
+
+    fn kind(&mut self, weights: &[(&str, u64)]) -> &'static Kind {
+        let all: u64 = weights.iter().map(|(_, weight)| weight).sum();
+        let mut left = self.chance.draw() % all;
+        let code = weights.iter().find(|(_, weight)| {
+            let here = left < *weight;
+            left = left.saturating_sub(*weight);
+            here
+        });
+        let kinds = kinds_on(first_day());
+        let found = code.and_then(|(code, _)| kinds.iter().find(|kind| kind.code == *code).copied());
+        found.unwrap_or(kinds[0])
+    }
+
+    fn activity(&mut self, kind: &Kind, household: Option<HouseholdId>, day: Day) -> Activity {
+        let outcome = match self.chance.below(100) {
+            0..72 => "done",
+            72..84 => "already",
+            84..88 => "partly",
+            88..96 => "not_done",
+            _ => "refused",
+        };
+        let mut fields = answers(kind, outcome, day, &mut self.chance);
+        // One in three names the person; a household has a handful, so that repeats come about.
+        if kind.field("person").is_some()
+            && let Some(household) = household
+            && self.chance.chance(33)
+        {
+            let mut bytes = *household.as_bytes();
+            bytes[0] = bytes[0].wrapping_add(1 + self.chance.below(4) as u8);
+            fields.insert("person".to_owned(), Value::Ref(Uuid::from_bytes(bytes)));
+        }
+        Activity { kind: kind.code.clone(), fields, id: None, ext: Ext::default() }
+    }
+
+    /// Every Monday: most visits are approved, some sent back, a few declared void, some left lying.
+    async fn officers_review(&mut self) -> Fallible<()> {
+        let mut by_village: BTreeMap<usize, Vec<Made>> = BTreeMap::new();
+        for made in std::mem::take(&mut self.waiting) {
+            if self.chance.chance(6) {
+                self.waiting.push(made);
+            } else {
+                by_village.entry(made.village).or_default().push(made);
+            }
+        }
+        let mut work: Vec<(UserId, Vec<(Made, Review1)>)> = Vec::new();
+        for commune in &self.communes {
+            let mut mine = Vec::new();
+            for made in commune.villages.iter().filter_map(|village| by_village.remove(village)).flatten() {
+                let review = match self.chance.below(100) {
+                    0..3 => Review1::Return,
+                    3 => Review1::Void,
+                    _ => Review1::Approve,
+                };
+                mine.push((made, review));
+            }
+            for batch in mine.chunks(CHANGES_MAX) {
+                work.push((commune.officer, batch.to_vec()));
+            }
+        }
+        let instance = &self.instance;
+        let jobs = work.into_iter().map(|(officer, batch)| {
+            let desk = Arc::clone(&instance.desk);
+            async move {
+                let intents = batch.iter().map(|(made, review)| review.intent(made)).collect();
+                (batch, desk.perform(officer, intents).await)
+            }
+        });
+        for (batch, done) in together(jobs).await? {
+            for ((outcome, _), (made, review)) in done?.into_iter().zip(batch) {
+                if outcome.verdict != Verdict::Applied {
+                    return Err(refused("a review", &outcome));
+                }
+                match review {
+                    Review1::Approve => self.count(&made),
+                    Review1::Void => self.by_hand.void += 1,
+                    Review1::Return => {
+                        self.by_hand.returned += 1;
+                        let made = Made { ver: outcome.ver.unwrap_or_default(), ..made };
+                        self.returned.entry(made.author).or_default().push(made);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, made: &Made) {
+        let content = &made.content;
+        self.by_hand.approved += 1;
+        for activity in &content.activities {
+            if activity.fields.get("outcome") != Some(&Value::Text("done".into())) {
+                continue;
+            }
+            let key = (content.village, reporting_month(content.day), activity.kind.clone());
+            *self.by_hand.done.entry(key).or_default() += 1;
+            if activity.kind == "vneid_level2" {
+                let person = match activity.fields.get("person") {
+                    Some(Value::Ref(person)) => Some(*person),
+                    _ => None,
+                };
+                self.by_hand.vneid.push((person, content.village, content.day));
+            }
+        }
+    }
+
+    async fn close_month(&self, month: Month) -> Fallible<()> {
+        for commune in &self.communes {
+            let set = SetPeriod { commune: commune.unit, month, open: false, ext: Ext::default() };
+            self.perform(commune.officer, "a month", vec![Intent::PeriodSet(set)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn reorganise(&mut self, day: Day) -> Fallible<()> {
+        let _ = day;
+        Ok(())
+    }
+}
+
+/// What an officer does with a visit.
+#[derive(Clone, Copy)]
+enum Review1 {
+    Approve,
+    Return,
+    Void,
+}
+
+impl Review1 {
+    fn intent(self, made: &Made) -> Intent {
+        let (visit, hash) = (made.visit, content_hash(&made.content.cbor()));
+        match self {
+            Self::Approve => Intent::VisitApprove(ApproveVisit { visit, hash, batch: None, ext: Ext::default() }),
+            Self::Return => {
+                let reason = ReturnReason {
+                    code: "evidence_unclear".into(),
+                    activity: Some(0),
+                    field: None,
+                    text: None,
+                    ext: Ext::default(),
+                };
+                Intent::VisitReturn(ReturnVisit { visit, hash, reasons: vec![reason], note: None, ext: Ext::default() })
+            }
+            Self::Void => {
+                let reason = VoidReason { code: "duplicate".into(), text: None, ext: Ext::default() };
+                Intent::VisitVoid(VoidVisit { visit, reason: Raw(reason.cbor()), ext: Ext::default() })
+            }
+        }
+    }
+}
+
+fn record(content: &VisitContent) -> Intent {
+    let content = Raw(content.cbor());
+    Intent::VisitRecord(RecordVisit { content, submit: true, plan: None, ext: Ext::default() })
+}
+
+fn correct(made: &Made) -> Intent {
+    Intent::VisitCorrect(CorrectVisit {
+        visit: made.visit,
+        base_ver: made.ver,
+        content: Raw(made.content.cbor()),
+        submit: true,
+        ext: Ext::default(),
+    })
+}
+
+/// Runs jobs, a number of them at once; results come in the order of the jobs.
+async fn together<T: Send + 'static>(
+    jobs: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Fallible<Vec<T>> {
+    let mut running = JoinSet::new();
+    let mut results = BTreeMap::new();
+    for (n, job) in jobs.enumerate() {
+        if running.len() >= AT_ONCE
+            && let Some(done) = running.join_next().await
+        {
+            let (n, result) = done?;
+            results.insert(n, result);
+        }
+        running.spawn(async move { (n, job.await) });
+    }
+    while let Some(done) = running.join_next().await {
+        let (n, result) = done?;
+        results.insert(n, result);
+    }
+    Ok(results.into_values().collect())
+}
