@@ -190,7 +190,7 @@ pub(super) fn resolve<S: State>(
     next.groups.insert(subject.group, Group::set(body.value.clone(), context.stamp(row_ver)));
     registers::forget_without_consent(&mut next);
     let below = if subject.group == household::CONSENT {
-        store(households::forgotten_below(state, context, row_scope, &next))?
+        store(households::forgotten_below(state, context, &next))?
     } else {
         Vec::new()
     };

@@ -38,21 +38,11 @@ pub(super) fn reach_root<S: State>(
     Ok((scope, found))
 }
 
-/// A household's row with those of everything merged into it, each with its scope.
-pub(super) fn with_merged<S: State>(
-    state: &mut S,
-    scope: ScopeId,
-    row: &Register,
-) -> Result<Vec<(ScopeId, Register)>, S::Error> {
-    let below = family(HouseholdId(row.id), |at| {
-        Ok(if at.0 == row.id {
-            merged_into(row)
-        } else {
-            register(state, at)?.map_or_else(Vec::new, |(_, row)| merged_into(&row))
-        })
-    })?;
-    let mut rows = vec![(scope, row.clone())];
-    for id in below.into_iter().skip(1) {
+/// A household's row, then those of everything merged into it, each with its scope.
+pub(super) fn with_merged<S: State>(state: &mut S, id: HouseholdId) -> Result<Vec<(ScopeId, Register)>, S::Error> {
+    let all = family(id, |at| Ok(register(state, at)?.map_or_else(Vec::new, |(_, row)| merged_into(&row))))?;
+    let mut rows = Vec::new();
+    for id in all {
         rows.extend(register(state, id)?);
     }
     Ok(rows)
@@ -62,14 +52,13 @@ pub(super) fn with_merged<S: State>(
 pub(super) fn forgotten_below<S: State>(
     state: &mut S,
     context: &Context<'_>,
-    scope: ScopeId,
     row: &Register,
 ) -> Result<Vec<Change>, S::Error> {
     let mut changes = Vec::new();
     if row.ty != RowType::HOUSEHOLD || has_consent(row) {
         return Ok(changes);
     }
-    for (scope, below) in with_merged(state, scope, row)?.into_iter().skip(1) {
+    for (scope, below) in with_merged(state, HouseholdId(row.id))?.into_iter().skip(1) {
         let mut next = below.clone();
         next.groups.retain(|key, _| !matches!(*key, household::HEAD | household::PHONE));
         if next != below {

@@ -173,7 +173,7 @@ pub(super) fn set<S: State>(
     }
     forget_without_consent(&mut register);
     let below = if body.groups.0.contains_key(&household::CONSENT) {
-        store(households::forgotten_below(state, context, scope, &register))?
+        store(households::forgotten_below(state, context, &register))?
     } else {
         Vec::new()
     };
@@ -216,7 +216,7 @@ pub(super) fn relocate<S: State>(
     // What was merged into it goes along, and open cases do: they hold values of this household, and nobody in the old
     // village may read them now.
     let (mut rows, mut cases) = (Vec::new(), Vec::new());
-    for (at, row) in store(households::with_merged(state, from, &current))? {
+    for (at, row) in store(households::with_merged(state, HouseholdId(current.id)))? {
         if at != from {
             continue;
         }
