@@ -473,7 +473,8 @@ fn check_groups(
                 short_code(&value.category, "identity.category")?;
             }
             (RowType::PRODUCT, product::OCOP) => {
-                if read::<ProductOcop>(raw, "ocop_stars")?.stars > 5 {
+                let value: ProductOcop = read(raw, "ocop_stars")?;
+                if value.stars > 5 {
                     return Err(Refusal::at(Code::BadValue, "ocop_stars"));
                 }
             }
