@@ -395,9 +395,15 @@ impl Db<'_> {
         lids.into_iter().map(|lid| self.uuid(lid).map(CaseId)).collect()
     }
 
-    /// The household that stands for this one, as shown.
+    /// The household that stands for this one, as far as it is here: it may lie in a village that is not.
     fn household_root(&mut self, id: HouseholdId) -> Result<HouseholdId> {
-        root(id, |at| Ok(self.visible_register(RowType::HOUSEHOLD, at.0)?.and_then(|(_, row)| alias_of(&row))))
+        root(id, |at| {
+            let up = self.visible_register(RowType::HOUSEHOLD, at.0)?.and_then(|(_, row)| alias_of(&row));
+            Ok(match up {
+                Some(up) if self.visible_register(RowType::HOUSEHOLD, up.0)?.is_some() => Some(up),
+                _ => None,
+            })
+        })
     }
 
     /// The household that stands for this one at the server.
@@ -642,9 +648,7 @@ impl Store {
     /// merged, it shows the household that stands for it.
     pub fn household(&mut self, id: HouseholdId, visits_max: usize, today: Day) -> Result<HouseholdPage> {
         self.read(|db| {
-            let asked = db.household_root(id)?;
-            // The household may have been merged into one of a village that is not here.
-            let id = if db.visible_register(RowType::HOUSEHOLD, asked.0)?.is_some() { asked } else { id };
+            let id = db.household_root(id)?;
             let at_household = db.at_household(id)?;
             let (_, register) = db.visible_register(RowType::HOUSEHOLD, id.0)?.ok_or(Error::NotFound)?;
             let lid = db.known_lid(id.as_bytes())?.ok_or(Error::NotFound)?;
