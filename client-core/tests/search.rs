@@ -7,7 +7,9 @@ mod support;
 use client_core::store::{HouseholdHit, NewHousehold};
 use support::*;
 use sync_protocol::access::Role;
+use sync_protocol::cbor::Ext;
 use sync_protocol::ids::*;
+use sync_protocol::op::{Intent, MergeHouseholds, UnmergeHousehold};
 use sync_protocol::row::RowType;
 
 fn labels(hits: &[HouseholdHit]) -> Vec<&str> {
@@ -107,4 +109,42 @@ fn lists_come_in_vietnamese_order() {
         labels(&store.households().unwrap()),
         ["An Văn Bé", "Ân Văn Bé", "Dương Văn An", "Đinh Văn An", "Đinh Văn Ân"]
     );
+}
+
+#[test]
+fn a_household_that_was_merged_shows_only_as_the_one_that_stayed() {
+    let mut server = MiniServer::new();
+    server.grant(user(1), &[(village_a(), Role::TeamLeader)]);
+    for n in [30, 31] {
+        server.put_household(village_a(), n, "nhà đầu suối", Some("Lò Văn Mẫu"), None);
+    }
+    let (mut store, mut random) = server.phone(user(1), 1);
+    sync(&mut store, &mut random, &mut server);
+    let at = ClaimedMs(server.now);
+    let [winner, loser] = [30, 31].map(|n| HouseholdId(id(n)));
+    let visit = store.record_visit(entry(Some(31), "done", false), at, &mut random).unwrap().row;
+    let merge = MergeHouseholds {
+        winner,
+        loser,
+        winner_ver: store.seen_ver(RowType::HOUSEHOLD, winner.0).unwrap(),
+        loser_ver: store.seen_ver(RowType::HOUSEHOLD, loser.0).unwrap(),
+        reason: None,
+        ext: Ext::default(),
+    };
+    store.save(Intent::HouseholdMerge(merge), at, &mut random).unwrap();
+    // Predicted first, then as the server says.
+    for _ in 0..2 {
+        let ids: Vec<HouseholdId> = store.households().unwrap().iter().map(|hit| hit.id).collect();
+        assert_eq!(ids, [winner]);
+        assert_eq!(store.search_households("suoi", 20).unwrap().len(), 1);
+        for asked in [winner, loser] {
+            let page = store.household(asked, 20, Day::of_ms(NOW)).unwrap();
+            assert_eq!((page.household.id, page.visits[0].id), (winner, VisitId(visit)));
+        }
+        assert!(store.rebuild_check().unwrap().is_empty());
+        sync(&mut store, &mut random, &mut server);
+    }
+    let unmerge = UnmergeHousehold { loser, ext: Ext::default() };
+    store.save(Intent::HouseholdUnmerge(unmerge), at, &mut random).unwrap();
+    assert_eq!(store.households().unwrap().len(), 2);
 }

@@ -248,6 +248,12 @@ fn functions(intent: &Intent) -> &'static [Action] {
     match intent {
         Intent::HouseholdCreate(_) | Intent::HouseholdSet(_) => &[Action::WriteHousehold],
         Intent::HouseholdMove(_) => &[Action::MoveHousehold],
+        Intent::HouseholdMerge(_) | Intent::HouseholdUnmerge(_) => &[Action::MergeHousehold],
+        Intent::PersonCreate(_) | Intent::PersonSet(_) => &[Action::WritePerson],
+        Intent::BusinessCreate(_) | Intent::BusinessSet(_) | Intent::ProductCreate(_) | Intent::ProductSet(_) => {
+            &[Action::WriteBusiness]
+        }
+        Intent::MarketCreate(_) | Intent::MarketSet(_) => &[Action::WriteMarket],
         Intent::VisitRecord(_) | Intent::VisitSubmit(_) | Intent::VisitCorrect(_) => &[Action::WriteVisit],
         Intent::VisitVoid(_) => &[Action::WriteVisit, Action::ReturnVisit],
         Intent::VisitReturn(_) => &[Action::ReturnVisit],
@@ -430,10 +436,17 @@ pub fn home_scope(principal: &Principal) -> ScopeId {
 /// The row that an intent is about, when it is about one that exists.
 fn target(intent: &Intent) -> Option<Uuid> {
     match intent {
-        Intent::HouseholdSet(body) | Intent::PlanSet(body) | Intent::UnitSet(body) | Intent::TeamSet(body) => {
-            Some(body.id)
-        }
+        Intent::HouseholdSet(body)
+        | Intent::PersonSet(body)
+        | Intent::BusinessSet(body)
+        | Intent::ProductSet(body)
+        | Intent::MarketSet(body)
+        | Intent::PlanSet(body)
+        | Intent::UnitSet(body)
+        | Intent::TeamSet(body) => Some(body.id),
         Intent::HouseholdMove(body) => Some(body.id),
+        Intent::HouseholdMerge(body) => Some(body.winner.0),
+        Intent::HouseholdUnmerge(body) => Some(body.loser.0),
         Intent::VisitSubmit(body) => Some(body.visit.0),
         Intent::VisitCorrect(body) => Some(body.visit.0),
         Intent::VisitVoid(body) => Some(body.visit.0),
@@ -444,6 +457,10 @@ fn target(intent: &Intent) -> Option<Uuid> {
         Intent::MemberEnd(body) => Some(body.member.0),
         Intent::GrantEnd(body) => Some(body.grant.0),
         Intent::HouseholdCreate(_)
+        | Intent::PersonCreate(_)
+        | Intent::BusinessCreate(_)
+        | Intent::ProductCreate(_)
+        | Intent::MarketCreate(_)
         | Intent::VisitRecord(_)
         | Intent::PlanCreate(_)
         | Intent::UnitCreate(_)

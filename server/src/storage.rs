@@ -232,8 +232,8 @@ pub struct VisitFilter {
     pub team: Option<TeamId>,
     /// By this member.
     pub author: Option<UserId>,
-    /// At this household.
-    pub household: Option<HouseholdId>,
+    /// At one of these households; empty for all.
+    pub households: Vec<HouseholdId>,
     /// With an activity of this kind.
     pub kind: Option<String>,
     /// With all of these flags.
@@ -254,7 +254,7 @@ impl VisitFilter {
         self.status.is_none_or(|status| visit.status == status)
             && self.team.is_none_or(|team| visit.team == team)
             && self.author.is_none_or(|author| visit.author == author)
-            && self.household.is_none_or(|household| visit.household == Some(household))
+            && (self.households.is_empty() || visit.household.is_some_and(|id| self.households.contains(&id)))
             && self.kind.as_ref().is_none_or(|kind| visit.kinds.contains(kind))
             && visit.flags & self.flags == self.flags
             && self.from.is_none_or(|from| visit.day >= from)

@@ -846,6 +846,37 @@ async fn a_conflict_is_shown_side_by_side_and_settled_once() {
 }
 
 #[actix_web::test]
+async fn a_household_that_was_merged_is_listed_once_with_its_visits() {
+    for world in worlds().await {
+        let (winner, loser) = (perform(&world.app, LEADER, vec![household(VILLAGE)]).await[0], world.house.0);
+        let visit = world.record(MEMBER, VILLAGE, 0).await;
+        let merge = MergeHouseholds {
+            winner: HouseholdId(winner),
+            loser: HouseholdId(loser),
+            winner_ver: Ver(1),
+            loser_ver: Ver(1),
+            reason: None,
+            ext: Ext::default(),
+        };
+        perform(&world.app, OFFICER, vec![Intent::HouseholdMerge(merge)]).await;
+        let list = world.post(LEADER, "/api/v1/households/search", json!({})).await;
+        assert_eq!(list.body["items"].as_array().unwrap().len(), 1, "{}", list.text);
+        let shown = &list.body["items"][0];
+        assert_eq!((&shown["id"], &shown["merged"]), (&json!(winner), &json!([loser])));
+        let visits = world.get(LEADER, shown["visits"].as_str().unwrap()).await;
+        assert_eq!(visits.body["items"][0]["id"], json!(visit), "{}", visits.text);
+        assert_eq!(visits.body["items"][0]["household"]["id"], json!(winner), "a visit is read through the alias");
+        let alias = world.get(LEADER, format!("/api/v1/households/{loser}")).await;
+        assert_eq!(alias.body["merged_into"], json!(winner), "{}", alias.text);
+
+        let unmerge = UnmergeHousehold { loser: HouseholdId(loser), ext: Ext::default() };
+        perform(&world.app, LEADER, vec![Intent::HouseholdUnmerge(unmerge)]).await;
+        let list = world.post(LEADER, "/api/v1/households/search", json!({})).await;
+        assert_eq!(list.body["items"].as_array().unwrap().len(), 2, "{}", list.text);
+    }
+}
+
+#[actix_web::test]
 async fn a_number_opens_the_list_that_explains_it() {
     for world in worlds().await {
         let kept = world.record(MEMBER, VILLAGE, 0).await;

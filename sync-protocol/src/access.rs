@@ -114,6 +114,14 @@ pub enum Action {
     WriteHousehold,
     /// Send a household to another village, or take one in.
     MoveHousehold,
+    /// Merge households, or undo it.
+    MergeHousehold,
+    /// Enter or change a person.
+    WritePerson,
+    /// Enter or change a business or a product.
+    WriteBusiness,
+    /// Enter or change a market.
+    WriteMarket,
     /// Record, correct, hand in or void a visit.
     WriteVisit,
     /// Plan a visit.
@@ -168,10 +176,10 @@ fn may(role: Role, action: Action) -> bool {
         ReadRows => matches!(role, Member | TeamLeader | CommuneOfficer | Auditor),
         ReadCounts => !matches!(role, Admin | PrivacyOfficer),
         ReadTeams => true,
-        WriteHousehold | WriteVisit | WritePlan => matches!(role, Member | TeamLeader),
-        MoveHousehold | ResolveCase => matches!(role, TeamLeader | CommuneOfficer),
+        WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan => matches!(role, Member | TeamLeader),
+        MoveHousehold | MergeHousehold | ResolveCase => matches!(role, TeamLeader | CommuneOfficer),
         ReturnVisit => matches!(role, TeamLeader | CommuneOfficer),
-        ApproveVisit | SetPeriod => matches!(role, CommuneOfficer),
+        ApproveVisit | SetPeriod | WriteMarket => matches!(role, CommuneOfficer),
         WriteUnit | WriteTeam | GrantTeamRole | WriteUser => matches!(role, CommuneOfficer | Admin),
         GiveCode => matches!(role, TeamLeader | CommuneOfficer | Admin),
         GrantOfficeRole => matches!(role, Admin),
@@ -181,7 +189,8 @@ fn may(role: Role, action: Action) -> bool {
 /// What a person may have done in good faith before they learned that their grant had ended. Everything else (roles,
 /// teams, units, months, reviews, moves) gets no grace: the revision on an op is only what its device claims.
 fn is_field_work(action: Action) -> bool {
-    matches!(action, Action::WriteHousehold | Action::WriteVisit | Action::WritePlan)
+    use Action::*;
+    matches!(action, WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan)
 }
 
 /// Decides whether a principal may act in a scope.
@@ -257,6 +266,8 @@ mod tests {
                 Action::ApproveVisit,
                 Action::ResolveCase,
                 Action::MoveHousehold,
+                Action::MergeHousehold,
+                Action::WriteMarket,
                 Action::WriteUnit,
                 Action::WriteTeam,
                 Action::GrantTeamRole,

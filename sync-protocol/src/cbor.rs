@@ -413,8 +413,8 @@ macro_rules! newtypes {
 }
 newtypes! {
     UnitId(Uuid), ScopeId(Uuid), TeamId(Uuid), TeamMemberId(Uuid), UserId(Uuid), DeviceId(Uuid), GrantId(Uuid),
-    HouseholdId(Uuid), PersonId(Uuid), PlanId(Uuid), VisitId(Uuid), EventId(Uuid), ActivityId(Uuid), CaseId(Uuid),
-    OpUid(Uuid), Epoch(u64), Salt([u8; 16]), ClaimedMs(u64), ServerMs(u64), Day(u32), Month(u32),
+    HouseholdId(Uuid), PersonId(Uuid), BusinessId(Uuid), ProductId(Uuid), MarketId(Uuid), PlanId(Uuid), VisitId(Uuid),
+    EventId(Uuid), ActivityId(Uuid), CaseId(Uuid), OpUid(Uuid), Epoch(u64), Salt([u8; 16]), ClaimedMs(u64), ServerMs(u64), Day(u32), Month(u32),
 }
 
 impl Cbor for Value {

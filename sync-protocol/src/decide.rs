@@ -6,6 +6,7 @@
 
 mod admin;
 mod cases;
+mod households;
 mod registers;
 mod visits;
 
@@ -277,13 +278,23 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Some(Ok(intent)) => intent,
     };
     let decided = match &intent {
-        Intent::HouseholdCreate(body) | Intent::PlanCreate(body) => {
-            registers::create(state, context, op, &intent, body)
-        }
-        Intent::TeamCreate(body) => registers::create(state, context, op, &intent, body),
-        Intent::HouseholdSet(body) | Intent::PlanSet(body) | Intent::UnitSet(body) | Intent::TeamSet(body) => {
-            registers::set(state, context, op, &intent, body)
-        }
+        Intent::HouseholdCreate(body)
+        | Intent::PersonCreate(body)
+        | Intent::BusinessCreate(body)
+        | Intent::ProductCreate(body)
+        | Intent::MarketCreate(body)
+        | Intent::PlanCreate(body)
+        | Intent::TeamCreate(body) => registers::create(state, context, op, &intent, body),
+        Intent::HouseholdSet(body)
+        | Intent::PersonSet(body)
+        | Intent::BusinessSet(body)
+        | Intent::ProductSet(body)
+        | Intent::MarketSet(body)
+        | Intent::PlanSet(body)
+        | Intent::UnitSet(body)
+        | Intent::TeamSet(body) => registers::set(state, context, op, &intent, body),
+        Intent::HouseholdMerge(body) => households::merge(state, context, op, body),
+        Intent::HouseholdUnmerge(body) => households::unmerge(state, context, op, body),
         Intent::HouseholdMove(body) => registers::relocate(state, context, op, body),
         Intent::PlanCancel(body) => registers::cancel_plan(state, context, op, body),
         Intent::VisitRecord(body) => visits::record(state, context, op, body),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::cbor::Raw;
 use crate::ids::*;
 use crate::int_map;
-use crate::row::{GroupKey, RowType};
+use crate::row::{GroupKey, RowType, Ver};
 use crate::value::Value;
 
 /// Group numbers of an administrative unit.
@@ -19,6 +19,10 @@ pub mod unit {
     pub const PARENT: GroupKey = 2;
     /// `Validity`.
     pub const VALIDITY: GroupKey = 3;
+    /// `UnitAttributes`. Villages only.
+    pub const ATTRIBUTES: GroupKey = 4;
+    /// `UnitPrivacy`. Villages only.
+    pub const PRIVACY: GroupKey = 5;
 }
 
 /// Group numbers of a team.
@@ -60,6 +64,56 @@ pub mod household {
     pub const CONSENT: GroupKey = 6;
     /// `HouseholdStatus`. Guarded.
     pub const STATUS: GroupKey = 7;
+    /// `HouseholdAlias`: it was merged into another. Set by merging, never directly.
+    pub const ALIAS: GroupKey = 8;
+    /// `HouseholdMerged`: others were merged into it. Set by merging, never directly.
+    pub const MERGED: GroupKey = 9;
+}
+
+/// Group numbers of a person. All but the consent need it.
+pub mod person {
+    use super::GroupKey;
+    /// `PersonHousehold`. Goes with the consent.
+    pub const HOUSEHOLD: GroupKey = 1;
+    /// `PersonName`. Guarded; goes with the consent.
+    pub const NAME: GroupKey = 2;
+    /// `PersonBirth`.
+    pub const BIRTH: GroupKey = 3;
+    /// `PersonGender`.
+    pub const GENDER: GroupKey = 4;
+    /// `PersonPhone`. Goes with the consent.
+    pub const PHONE: GroupKey = 5;
+    /// `Consent`.
+    pub const CONSENT: GroupKey = 6;
+}
+
+/// Group numbers of a business.
+pub mod business {
+    use super::GroupKey;
+    /// `BusinessIdentity`.
+    pub const IDENTITY: GroupKey = 1;
+    /// `BusinessOwner`.
+    pub const OWNER: GroupKey = 2;
+    /// `BusinessMarket`.
+    pub const MARKET: GroupKey = 3;
+}
+
+/// Group numbers of a product.
+pub mod product {
+    use super::GroupKey;
+    /// `ProductIdentity`.
+    pub const IDENTITY: GroupKey = 1;
+    /// `ProductOcop`.
+    pub const OCOP: GroupKey = 2;
+}
+
+/// Group numbers of a market.
+pub mod market {
+    use super::GroupKey;
+    /// `MarketIdentity`.
+    pub const IDENTITY: GroupKey = 1;
+    /// `MarketDays`.
+    pub const DAYS: GroupKey = 2;
 }
 
 /// Group numbers of a planned visit.
@@ -105,7 +159,11 @@ pub mod period {
 /// Groups that keep their current value in a clash, because a wrong one harms a person. Who decides: the law and the
 /// province; the list is the product's default (docs/PROTOCOL.md, C4).
 pub fn is_guarded(ty: RowType, group: GroupKey) -> bool {
-    ty == RowType::HOUSEHOLD && matches!(group, household::HEAD | household::CLASS | household::STATUS)
+    match ty {
+        RowType::HOUSEHOLD => matches!(group, household::HEAD | household::CLASS | household::STATUS),
+        RowType::PERSON => group == person::NAME,
+        _ => false,
+    }
 }
 
 int_map! {
@@ -130,6 +188,25 @@ int_map! {
         0 => parent: req UnitId,
         /// Since when.
         1 => from: req Day,
+    }
+    /// What a village is like, with its history.
+    pub struct UnitAttributes {
+        /// By code, then by day; one entry for each code and day.
+        0 => history: list AttributeFrom,
+    }
+    /// What an attribute was from a day on, until its next entry.
+    pub struct AttributeFrom {
+        /// A code of docs/DOMAIN.md §3.
+        0 => code: req String,
+        /// First day.
+        1 => from: req Day,
+        /// What it is; its shape follows from the code.
+        2 => value: req Value,
+    }
+    /// How much of people is kept in a village.
+    pub struct UnitPrivacy {
+        /// `tally`, `household`, `person`.
+        0 => mode: req String,
     }
     /// From when to when something holds.
     pub struct Validity {
@@ -197,7 +274,7 @@ int_map! {
         /// People aged 15 and over.
         0 => adults_15_plus: req u32,
     }
-    /// What a household agreed to.
+    /// What a household or a person agreed to.
     pub struct Consent {
         /// `visit_log`, `follow_up`, `recognition`, `photo`.
         0 => purposes: list String,
@@ -216,6 +293,95 @@ int_map! {
     pub struct HouseholdStatus {
         /// `active`, `closed`.
         0 => status: req String,
+    }
+    /// That a household is another one: it was entered twice and merged.
+    pub struct HouseholdAlias {
+        /// The household into which it was merged; perhaps an alias itself since.
+        0 => into: req HouseholdId,
+        /// What the merging did, so that it can be undone.
+        1 => record: req MergeRecord,
+    }
+    /// What a merging did to the household that stayed.
+    pub struct MergeRecord {
+        /// That household's version after it.
+        0 => ver: req Ver,
+        /// The groups that were copied to it.
+        1 => copied: list u8,
+        /// The cases that it opened.
+        2 => cases: list CaseId,
+        /// Why, in the words of whoever merged.
+        3 => reason: opt String,
+    }
+    /// Which households were merged into this one.
+    pub struct HouseholdMerged {
+        /// In the order in which they came; those merged into them are named there.
+        0 => merged: list HouseholdId,
+    }
+    /// Where a person lives.
+    pub struct PersonHousehold {
+        /// The household.
+        0 => household: req HouseholdId,
+    }
+    /// What a person is called.
+    pub struct PersonName {
+        /// The name as written. Without digits: no date of birth, no number.
+        0 => display_name: req String,
+    }
+    /// How old a person is, coarsely.
+    pub struct PersonBirth {
+        /// `7-14`, `15-17`, `18-39`, `40-59`, `60+`.
+        0 => band: req String,
+    }
+    /// A person's gender.
+    pub struct PersonGender {
+        /// `female`, `male`, `other`.
+        0 => gender: req String,
+    }
+    /// The end of a person's phone number, which tells namesakes apart.
+    pub struct PersonPhone {
+        /// Three digits.
+        0 => phone_last3: req String,
+    }
+    /// What a business is.
+    pub struct BusinessIdentity {
+        /// Its name.
+        0 => name: req String,
+        /// `farm`, `shop`, `stall`, `cooperative`, `craft`.
+        1 => kind: req String,
+    }
+    /// Whose business it is.
+    pub struct BusinessOwner {
+        /// The household.
+        0 => household: req HouseholdId,
+    }
+    /// At which market a business sells.
+    pub struct BusinessMarket {
+        /// The market.
+        0 => market: req MarketId,
+    }
+    /// What a product is.
+    pub struct ProductIdentity {
+        /// Who makes or sells it.
+        0 => business: req BusinessId,
+        /// Its name.
+        1 => name: req String,
+        /// A code.
+        2 => category: req String,
+    }
+    /// A product's rank in the one-commune-one-product programme.
+    pub struct ProductOcop {
+        /// 0 to 5; 0 for none.
+        0 => stars: req u8,
+    }
+    /// What a market is.
+    pub struct MarketIdentity {
+        /// Its name.
+        0 => name: req String,
+    }
+    /// When a market is held.
+    pub struct MarketDays {
+        /// "Chủ nhật hằng tuần", "ngày 2 và 7 âm lịch".
+        0 => days: req String,
     }
     /// What a planned visit is for.
     pub struct PlanTask {

@@ -57,6 +57,12 @@ typed_ids! {
     HouseholdId;
     /// A person of a household. Exists only with consent.
     PersonId;
+    /// A business.
+    BusinessId;
+    /// A product of a business.
+    ProductId;
+    /// A market.
+    MarketId;
     /// A planned visit.
     PlanId;
     /// A visit; also the id of the event that recorded it.

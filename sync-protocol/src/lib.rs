@@ -14,6 +14,7 @@ pub mod decide;
 pub mod digest;
 pub mod entity;
 pub mod fold;
+pub mod household;
 pub mod ids;
 pub mod indicator;
 pub mod merge;

@@ -101,6 +101,26 @@ op_names! {
     0x0102 "household.set/1" HouseholdSet(SetGroups),
     /// A household goes to another village.
     0x0103 "household.move/1" HouseholdMove(MoveRow),
+    /// Two households turn out to be one.
+    0x0104 "household.merge/1" HouseholdMerge(MergeHouseholds),
+    /// Two households that were merged are two again.
+    0x0105 "household.unmerge/1" HouseholdUnmerge(UnmergeHousehold),
+    /// A person is entered.
+    0x0110 "person.create/1" PersonCreate(CreateRow),
+    /// Field groups of a person are set.
+    0x0111 "person.set/1" PersonSet(SetGroups),
+    /// A business is entered.
+    0x0120 "business.create/1" BusinessCreate(CreateRow),
+    /// Field groups of a business are set.
+    0x0121 "business.set/1" BusinessSet(SetGroups),
+    /// A product is entered.
+    0x0130 "product.create/1" ProductCreate(CreateRow),
+    /// Field groups of a product are set.
+    0x0131 "product.set/1" ProductSet(SetGroups),
+    /// A market is entered.
+    0x0140 "market.create/1" MarketCreate(CreateRow),
+    /// Field groups of a market are set.
+    0x0141 "market.set/1" MarketSet(SetGroups),
     /// A visit is recorded.
     0x0201 "visit.record/1" VisitRecord(RecordVisit),
     /// A recorded visit is handed in.
@@ -170,6 +190,24 @@ int_map! {
         1 => base_ver: req Ver,
         /// Where to.
         2 => to: req ScopeId,
+    }
+    /// Merges two households that are one.
+    pub struct MergeHouseholds {
+        /// The one that stays.
+        0 => winner: req HouseholdId,
+        /// The one that becomes its alias.
+        1 => loser: req HouseholdId,
+        /// The version of the winner that the person was looking at.
+        2 => winner_ver: req Ver,
+        /// The version of the loser that the person was looking at.
+        3 => loser_ver: req Ver,
+        /// Why.
+        4 => reason: opt String,
+    }
+    /// Undoes a merging.
+    pub struct UnmergeHousehold {
+        /// The one that became an alias.
+        0 => loser: req HouseholdId,
     }
     /// Records a visit.
     pub struct RecordVisit {

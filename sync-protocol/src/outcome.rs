@@ -167,6 +167,14 @@ codes! {
     UnitNotInForce "unit_not_in_force"
         "Đơn vị hành chính không còn hiệu lực vào ngày này."
         "The unit was not in force on that day.",
+    /// The village keeps counts only.
+    HouseholdsNotKept "households_not_kept"
+        "Thôn này chỉ ghi số tổng, không lập danh sách hộ. Hãy ghi vào phiếu tổng hợp của thôn."
+        "This village keeps counts only, no list of households. Enter them in the village tally.",
+    /// The village keeps no persons.
+    PersonsNotKept "persons_not_kept"
+        "Thôn này không lập danh sách người. Hãy ghi theo hộ hoặc số tổng; muốn ghi từng người phải được cán bộ xã bật."
+        "This village keeps no list of persons. Record by household or as counts; the commune officer decides otherwise.",
 }
 
 #[cfg(test)]

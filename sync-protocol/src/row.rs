@@ -61,6 +61,14 @@ impl RowType {
     pub const CASE: Self = Self(7);
     /// A reporting month of a commune: open or closed.
     pub const PERIOD: Self = Self(8);
+    /// A person of a household. Exists only with consent.
+    pub const PERSON: Self = Self(9);
+    /// A business: a farm, a shop, a stall, a cooperative, a craft.
+    pub const BUSINESS: Self = Self(10);
+    /// A product of a business.
+    pub const PRODUCT: Self = Self(11);
+    /// A market of a commune.
+    pub const MARKET: Self = Self(12);
     /// Event: a visit was recorded.
     pub const VISIT_RECORDED: Self = Self(32);
     /// Event: a visit's content was corrected.
@@ -88,7 +96,7 @@ impl RowType {
 pub enum Class {
     /// Units, teams, members, cases, periods.
     Control = 0,
-    /// Households, plans, visit states.
+    /// Households, plans, visit states, persons, businesses, products, markets.
     Register = 1,
     /// Events, one bucket per quarter in which the server received them.
     Event = 2,
@@ -447,7 +455,11 @@ impl Cbor for Row {
             | RowType::PLAN
             | RowType::VISIT_STATE
             | RowType::CASE
-            | RowType::PERIOD => Register::from_cbor(bytes).map(Self::Register),
+            | RowType::PERIOD
+            | RowType::PERSON
+            | RowType::BUSINESS
+            | RowType::PRODUCT
+            | RowType::MARKET => Register::from_cbor(bytes).map(Self::Register),
             RowType::VISIT_RECORDED | RowType::VISIT_CORRECTED | RowType::VISIT_VOIDED => {
                 Event::from_cbor(bytes).map(Self::Event)
             }
@@ -512,7 +524,7 @@ mod tests {
     #[test]
     fn a_type_of_a_newer_version_has_a_class_by_its_number() {
         let of = |ty| RowType(ty).class();
-        assert_eq!([of(9), of(31), of(64)], [Class::Register; 3]);
+        assert_eq!([of(13), of(31), of(64)], [Class::Register; 3]);
         assert_eq!([of(35), of(63)], [Class::Event; 2]);
         let control = [RowType::UNIT, RowType::TEAM, RowType::TEAM_MEMBER, RowType::CASE, RowType::PERIOD];
         assert_eq!(control.map(RowType::class), [Class::Control; 5]);

@@ -93,6 +93,10 @@ fn valid(seed: u64) -> Vec<Vec<u8>> {
         RowType::VISIT_STATE,
         RowType::CASE,
         RowType::PERIOD,
+        RowType::PERSON,
+        RowType::BUSINESS,
+        RowType::PRODUCT,
+        RowType::MARKET,
     ] {
         all.push(world.register(&mut rng, ty).cbor());
     }

@@ -128,6 +128,58 @@ fn team_values() -> [(u8, Raw); 3] {
     ]
 }
 
+fn person_values() -> Vec<(u8, Raw)> {
+    let household = PersonHousehold { household: HouseholdId(id(0x41)), ext: ext() };
+    let name = PersonName { display_name: "Người mẫu".into(), ext: ext() };
+    vec![
+        (person::HOUSEHOLD, Raw(household.cbor())),
+        (person::NAME, Raw(name.cbor())),
+        (person::BIRTH, Raw(PersonBirth { band: "18-39".into(), ext: ext() }.cbor())),
+        (person::GENDER, Raw(PersonGender { gender: "female".into(), ext: ext() }.cbor())),
+        (person::PHONE, Raw(PersonPhone { phone_last3: "678".into(), ext: ext() }.cbor())),
+        consent(None),
+    ]
+}
+
+fn business_values() -> Vec<(u8, Raw)> {
+    let identity = BusinessIdentity { name: "Quầy rau Mẫu".into(), kind: "stall".into(), ext: ext() };
+    let owner = BusinessOwner { household: HouseholdId(id(0x41)), ext: ext() };
+    let market = BusinessMarket { market: MarketId(id(0x44)), ext: ext() };
+    vec![
+        (business::IDENTITY, Raw(identity.cbor())),
+        (business::OWNER, Raw(owner.cbor())),
+        (business::MARKET, Raw(market.cbor())),
+    ]
+}
+
+fn product_values() -> Vec<(u8, Raw)> {
+    let identity =
+        ProductIdentity {
+            business: BusinessId(id(0x42)), name: "Chè Mẫu".into(), category: "tea".into(), ext: ext()
+        };
+    vec![(product::IDENTITY, Raw(identity.cbor())), (product::OCOP, Raw(ProductOcop { stars: 4, ext: ext() }.cbor()))]
+}
+
+fn market_values() -> Vec<(u8, Raw)> {
+    let identity = MarketIdentity { name: "Chợ Mẫu".into(), ext: ext() };
+    let days = MarketDays { days: "Chủ nhật hằng tuần".into(), ext: ext() };
+    vec![(market::IDENTITY, Raw(identity.cbor())), (market::DAYS, Raw(days.cbor()))]
+}
+
+fn village_values() -> Vec<(u8, Raw)> {
+    let from = |code: &str, value| AttributeFrom { code: code.into(), from: Day(20_300), value, ext: ext() };
+    let history = vec![
+        from("distance_to_commune_km", Value::Int(12)),
+        from("fibre_available", Value::Bool(false)),
+        from("mobile_tech_best", Value::Text("4g".into())),
+        from("operators_ok", Value::Codes(vec!["viettel".into(), "vinaphone".into()])),
+    ];
+    let mut groups = unit_groups("village", "Mẫu", id(COMMUNE)).0;
+    groups.insert(unit::ATTRIBUTES, Raw(UnitAttributes { history, ext: ext() }.cbor()));
+    groups.insert(unit::PRIVACY, Raw(UnitPrivacy { mode: "person".into(), ext: ext() }.cbor()));
+    groups.into_iter().collect()
+}
+
 /// One op of every name.
 fn intents() -> Vec<Intent> {
     let ver = Ver::first(1);
@@ -137,6 +189,23 @@ fn intents() -> Vec<Intent> {
         Intent::HouseholdCreate(create(VILLAGE, household)),
         Intent::HouseholdSet(set(id(0x41), ver, [class("near_poor")])),
         Intent::HouseholdMove(MoveRow { id: id(0x41), base_ver: ver, to: ScopeId(id(OTHER_VILLAGE)), ext: ext() }),
+        Intent::HouseholdMerge(MergeHouseholds {
+            winner: HouseholdId(id(0x41)),
+            loser: HouseholdId(id(0x43)),
+            winner_ver: ver,
+            loser_ver: Ver(ver.0 + 4),
+            reason: Some("Một hộ ghi hai lần.".into()),
+            ext: ext(),
+        }),
+        Intent::HouseholdUnmerge(UnmergeHousehold { loser: HouseholdId(id(0x43)), ext: ext() }),
+        Intent::PersonCreate(create(VILLAGE, person_values())),
+        Intent::PersonSet(set(id(0x45), ver, [consent(Some(Day(20_777)))])),
+        Intent::BusinessCreate(create(VILLAGE, business_values())),
+        Intent::BusinessSet(set(id(0x42), ver, [business_values()[1].clone()])),
+        Intent::ProductCreate(create(VILLAGE, product_values())),
+        Intent::ProductSet(set(id(0x46), ver, [product_values()[1].clone()])),
+        Intent::MarketCreate(create(COMMUNE, market_values())),
+        Intent::MarketSet(set(id(0x44), ver, [market_values()[1].clone()])),
         record(),
         World::submit(visit_id()),
         World::correct(visit_id(), ver, &VisitContent { minutes: None, ..content() }, true),
@@ -273,12 +342,26 @@ fn rows() -> Vec<(&'static str, Row)> {
     guarded.stamps.push(second);
     let moved = household.tombstone(Ver(Ver::first(1).0 + 2));
     let void = VoidReason { code: "duplicate".into(), text: Some("Ghi hai lần.".into()), ext: ext() };
-    let opaque = {
-        let mut newer = Register::new(RowType(12), id(0x77), stamp, [(1, Raw(5u8.cbor()))]);
+    let newer = |ty| {
+        let mut newer = Register::new(ty, id(0x77), stamp, [(1, Raw(5u8.cbor()))]);
         newer.ext.0.insert(30, "mới".to_owned().cbor());
-        let raw = Raw(newer.cbor());
-        Row::Opaque { ty: RowType(12), id: newer.id, ver: newer.ver, raw }
+        newer
     };
+    let opaque = |ty| {
+        let newer = newer(ty);
+        let raw = Raw(newer.cbor());
+        Row::Opaque { ty, id: newer.id, ver: newer.ver, raw }
+    };
+    let winner = HouseholdId(id(0x41));
+    let record = MergeRecord {
+        ver: second.ver,
+        copied: vec![household::CLASS],
+        cases: vec![CaseId(id(0x71))],
+        reason: Some("Một hộ ghi hai lần.".into()),
+        ext: ext(),
+    };
+    let alias = HouseholdAlias { into: winner, record, ext: ext() };
+    let merged = HouseholdMerged { merged: vec![HouseholdId(id(0x43))], ext: ext() };
     let correction = Raw(VisitContent { minutes: None, ..content() }.cbor());
     vec![
         (
@@ -289,6 +372,7 @@ fn rows() -> Vec<(&'static str, Row)> {
                 unit_groups("village", "Mẫu", id(COMMUNE)).0.into_iter().collect(),
             )),
         ),
+        ("01-village", Row::Register(register(RowType::UNIT, VILLAGE, village_values()))),
         ("02-team", Row::Register(register(RowType::TEAM, 0x31, team_values().to_vec()))),
         (
             "03-team-member",
@@ -300,6 +384,22 @@ fn rows() -> Vec<(&'static str, Row)> {
         ),
         ("04-household-in-dispute", Row::Register(household)),
         ("04-household-moved", Row::Register(moved)),
+        (
+            "04-household-alias",
+            Row::Register(register(
+                RowType::HOUSEHOLD,
+                0x43,
+                vec![label("nhà cạnh suối"), (household::ALIAS, Raw(alias.cbor()))],
+            )),
+        ),
+        (
+            "04-household-merged",
+            Row::Register(register(
+                RowType::HOUSEHOLD,
+                0x41,
+                vec![label("nhà đầu suối"), (household::MERGED, Raw(merged.cbor()))],
+            )),
+        ),
         ("05-plan", Row::Register(register(RowType::PLAN, 0x51, plan_values().to_vec()))),
         ("06-visit-state", Row::Register(state)),
         ("06-visit-state-sent-back", Row::Register(sent_back)),
@@ -312,7 +412,13 @@ fn rows() -> Vec<(&'static str, Row)> {
             )),
         ),
         ("08-period", Row::Register(register(RowType::PERIOD, 0x08, vec![(1, Raw(month.cbor()))]))),
-        ("12-of-a-later-version", opaque),
+        ("09-person", Row::Register(register(RowType::PERSON, 0x45, person_values()))),
+        ("10-business", Row::Register(register(RowType::BUSINESS, 0x42, business_values()))),
+        ("11-product", Row::Register(register(RowType::PRODUCT, 0x46, product_values()))),
+        ("12-market", Row::Register(register(RowType::MARKET, 0x44, market_values()))),
+        // Written when 12 was not known yet: what phones stored unread is read as a register now.
+        ("12-of-a-later-version", Row::Register(newer(RowType::MARKET))),
+        ("31-of-a-later-version", opaque(RowType(31))),
         ("32-visit-recorded", Row::Event(recorded)),
         ("33-visit-corrected", Row::Event(event(RowType::VISIT_CORRECTED, correction, Some(visit_id())))),
         ("34-visit-voided", Row::Event(event(RowType::VISIT_VOIDED, Raw(void.cbor()), Some(visit_id())))),

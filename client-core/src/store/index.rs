@@ -5,6 +5,7 @@ use sync_protocol::count::{CountKey, contributions};
 use sync_protocol::decide::initial_state;
 use sync_protocol::entity::*;
 use sync_protocol::fold::fold;
+use sync_protocol::household::alias_of;
 use sync_protocol::ids::*;
 use sync_protocol::op::read_content;
 use sync_protocol::row::{Event, Register, RowType};
@@ -136,7 +137,8 @@ impl Db<'_> {
             return Ok(());
         };
         self.conn.prepare_cached("DELETE FROM household_search WHERE rowid = :lid")?.execute([lid])?;
-        let Some((scope, register)) = found else {
+        // One that was merged into another is shown as that one only.
+        let Some((scope, register)) = found.filter(|(_, register)| alias_of(register).is_none()) else {
             self.conn.prepare_cached("DELETE FROM household WHERE lid = :lid")?.execute([lid])?;
             return Ok(());
         };

@@ -10,6 +10,7 @@ use sync_protocol::merge::Lineage;
 use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::op::{Chain, Op, OpName};
 use sync_protocol::outcome::{Code, Outcome, Verdict};
+use sync_protocol::row::RowType;
 
 use super::{Db, Store};
 use crate::error::{Error, Result};
@@ -483,7 +484,12 @@ impl Db<'_> {
             self.conn.prepare_cached(&sql)?.query_map([], stored)?.collect::<rusqlite::Result<_>>()?;
         for op in ops {
             let Some(ver) = op.outcome.as_ref().and_then(|outcome| outcome.ver) else { continue };
-            let Some((ty, id)) = Op::read(&op.bytes).ok().as_ref().and_then(super::view::target) else { continue };
+            let Ok(read) = Op::read(&op.bytes) else { continue };
+            let Some((ty, mut id)) = super::view::target(&read) else { continue };
+            // What is done to an alias is done to its root, and the outcome names the root's version.
+            if ty == RowType::HOUSEHOLD && read.code != OpName::HouseholdUnmerge.code() {
+                id = self.base_household_root(HouseholdId(id))?.0;
+            }
             if self.base_ver(ty, id)?.is_some_and(|here| here >= ver) {
                 self.conn.prepare_cached("UPDATE op SET state = 3 WHERE seq = :seq")?.execute([op.seq])?;
                 echoed = true;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sync_protocol::cbor::Raw;
 use sync_protocol::entity::*;
 use sync_protocol::fold::sort_key;
+use sync_protocol::household::{alias_of, family, merged_into, root};
 use sync_protocol::ids::*;
 use sync_protocol::op::activities_with_ids;
 use sync_protocol::row::{Register, RowType, Ver, flag};
@@ -289,7 +290,7 @@ pub struct MemberView {
 /// Which visits are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct VisitFilter {
-    /// Of this household.
+    /// Of this household, or of one that was merged into it.
     pub household: Option<HouseholdId>,
     /// With this status.
     pub status: Option<VisitStatus>,
@@ -394,7 +395,37 @@ impl Db<'_> {
         lids.into_iter().map(|lid| self.uuid(lid).map(CaseId)).collect()
     }
 
+    /// The household that stands for this one, as far as it is here: it may lie in a village that is not.
+    fn household_root(&mut self, id: HouseholdId) -> Result<HouseholdId> {
+        root(id, |at| {
+            let up = self.visible_register(RowType::HOUSEHOLD, at.0)?.and_then(|(_, row)| alias_of(&row));
+            Ok(match up {
+                Some(up) if self.visible_register(RowType::HOUSEHOLD, up.0)?.is_some() => Some(up),
+                _ => None,
+            })
+        })
+    }
+
+    /// The household that stands for this one at the server.
+    pub(super) fn base_household_root(&mut self, id: HouseholdId) -> Result<HouseholdId> {
+        root(id, |at| Ok(self.base_register(RowType::HOUSEHOLD, at.0)?.and_then(|(_, row)| alias_of(&row))))
+    }
+
+    /// A condition on a column that names a household: this one, or one that was merged into it.
+    fn at_household(&mut self, id: HouseholdId) -> Result<String> {
+        let all = family(id, |at| {
+            let found = self.visible_register(RowType::HOUSEHOLD, at.0)?;
+            Ok::<_, Error>(found.map_or_else(Vec::new, |(_, row)| merged_into(&row)))
+        })?;
+        let mut lids = Vec::new();
+        for id in all {
+            lids.extend(self.known_lid(id.as_bytes())?.map(|lid| lid.to_string()));
+        }
+        Ok(format!("household IN ({})", lids.join(", ")))
+    }
+
     fn household_label(&mut self, household: HouseholdId) -> Result<Option<String>> {
+        let household = self.household_root(household)?;
         let Some(lid) = self.known_lid(household.as_bytes())? else { return Ok(None) };
         Ok(self.hit(lid)?.map(|hit| hit.head.unwrap_or(hit.label)))
     }
@@ -484,6 +515,15 @@ fn words_of_value(ty: RowType, group: u8, value: &Raw) -> String {
             HouseholdPeople::from_cbor(&value.0).map(|v| v.adults_15_plus.to_string())
         }
         (RowType::HOUSEHOLD, household::STATUS) => HouseholdStatus::from_cbor(&value.0).map(|v| v.status),
+        (RowType::PERSON, person::NAME) => PersonName::from_cbor(&value.0).map(|v| v.display_name),
+        (RowType::PERSON, person::BIRTH) => PersonBirth::from_cbor(&value.0).map(|v| v.band),
+        (RowType::PERSON, person::GENDER) => PersonGender::from_cbor(&value.0).map(|v| v.gender),
+        (RowType::PERSON, person::PHONE) => PersonPhone::from_cbor(&value.0).map(|v| v.phone_last3),
+        (RowType::BUSINESS, business::IDENTITY) => BusinessIdentity::from_cbor(&value.0).map(|v| v.name),
+        (RowType::PRODUCT, product::IDENTITY) => ProductIdentity::from_cbor(&value.0).map(|v| v.name),
+        (RowType::PRODUCT, product::OCOP) => ProductOcop::from_cbor(&value.0).map(|v| v.stars.to_string()),
+        (RowType::MARKET, market::IDENTITY) => MarketIdentity::from_cbor(&value.0).map(|v| v.name),
+        (RowType::MARKET, market::DAYS) => MarketDays::from_cbor(&value.0).map(|v| v.days),
         (RowType::VISIT_STATE, visit_state::CONTENT) => VisitPointer::from_cbor(&value.0).map(|v| v.event.to_string()),
         _ => Ok(value.0.iter().map(|byte| format!("{byte:02x}")).collect()),
     };
@@ -536,13 +576,6 @@ impl Store {
     /// Visits, the latest first.
     pub fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<VisitSummary>> {
         self.read(|db| {
-            let household = match filter.household {
-                Some(household) => match db.known_lid(household.as_bytes())? {
-                    Some(lid) => Some(lid),
-                    None => return Ok(Vec::new()),
-                },
-                None => None,
-            };
             let from = filter.from.map_or(0, |day| day.0);
             let to = filter.to.map_or(u32::MAX, |day| day.0);
             let limit = if filter.limit == 0 { i64::MAX } else { filter.limit as i64 };
@@ -550,9 +583,8 @@ impl Store {
             let mut condition = "WHERE day BETWEEN :from AND :to".to_owned();
             let mut params: Vec<(&str, &dyn rusqlite::ToSql)> =
                 vec![(":from", &from), (":to", &to), (":limit", &limit)];
-            if let Some(lid) = &household {
-                condition.push_str(" AND household = :household");
-                params.push((":household", lid));
+            if let Some(household) = filter.household {
+                condition = format!("{condition} AND {}", db.at_household(household)?);
             }
             if let Some(status) = &status {
                 condition.push_str(" AND status = :status");
@@ -612,9 +644,12 @@ impl Store {
         self.read(|db| db.plan_lines(condition, &[], today))
     }
 
-    /// One household with its last visits.
+    /// One household with its last visits, also those recorded at one that was merged into it. Asked for one that was
+    /// merged, it shows the household that stands for it.
     pub fn household(&mut self, id: HouseholdId, visits_max: usize, today: Day) -> Result<HouseholdPage> {
         self.read(|db| {
+            let id = db.household_root(id)?;
+            let at_household = db.at_household(id)?;
             let (_, register) = db.visible_register(RowType::HOUSEHOLD, id.0)?.ok_or(Error::NotFound)?;
             let lid = db.known_lid(id.as_bytes())?.ok_or(Error::NotFound)?;
             let household = db.hit(lid)?.ok_or(Error::NotFound)?;
@@ -628,14 +663,10 @@ impl Store {
                 register,
                 cases: db.open_cases(id.0)?,
                 visits: db.visit_lines(
-                    "WHERE household = :lid ORDER BY day DESC, id DESC LIMIT :limit",
-                    &[(":lid", &lid), (":limit", &limit)],
+                    &format!("WHERE {at_household} ORDER BY day DESC, id DESC LIMIT :limit"),
+                    &[(":limit", &limit)],
                 )?,
-                plans: db.plan_lines(
-                    "WHERE household = :lid AND status = 0 ORDER BY day, lid",
-                    &[(":lid", &lid)],
-                    today,
-                )?,
+                plans: db.plan_lines(&format!("WHERE {at_household} AND status = 0 ORDER BY day, lid"), &[], today)?,
             })
         })
     }

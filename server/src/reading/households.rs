@@ -1,10 +1,12 @@
-//! Households: search, and one household with its open cases.
+//! Households: search, and one household with its open cases. Lists hold those that stand for themselves; one that was
+//! merged into another is shown when it is asked for by its id.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sync_protocol::access::Action;
 use sync_protocol::entity::*;
 use sync_protocol::fold::{fold, matches_name};
+use sync_protocol::household::{alias_of, family, merged_into, root};
 use sync_protocol::ids::*;
 use sync_protocol::row::{Register, RowType};
 use utoipa::ToSchema;
@@ -64,6 +66,12 @@ pub struct HouseholdView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub consent: Option<Json>,
+    /// Households that were merged into it, and into those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<Uuid>,
+    /// The household into which it was merged: what holds stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<Uuid>,
     /// Open cases about it.
     pub cases: Vec<Uuid>,
     /// Its version; a 64-bit number as text. Whoever changes it says which version they saw.
@@ -84,6 +92,9 @@ impl Reading {
             let (from, limit) = (cursor::to_row(search.cursor.as_deref())?, page_size(search.limit));
             let query = search.q.clone().unwrap_or_default();
             let (items, place) = scoped.walk(&scopes, RowType::HOUSEHOLD, from, limit, |scoped, scope, register| {
+                if alias_of(&register).is_some() {
+                    return Ok(None);
+                }
                 let view = scoped.household_view(scope, &register)?;
                 // What is shown is what is searched: a shortened name cannot be found out letter by letter.
                 let words = [Some(&view.label), view.landmark.as_ref(), view.head.as_ref()];
@@ -115,6 +126,18 @@ impl Reading {
 }
 
 impl Scoped<'_> {
+    /// The household that stands for this one.
+    pub(super) fn household_root(&mut self, id: HouseholdId) -> Answer<HouseholdId> {
+        root(id, |at| Ok(self.register(RowType::HOUSEHOLD, at.0)?.and_then(|(_, row)| alias_of(&row))))
+    }
+
+    /// A household with everything that was merged into it.
+    pub(super) fn household_family(&mut self, id: HouseholdId) -> Answer<Vec<HouseholdId>> {
+        family(id, |at| {
+            Ok(self.register(RowType::HOUSEHOLD, at.0)?.map_or_else(Vec::new, |(_, row)| merged_into(&row)))
+        })
+    }
+
     fn household_view(&mut self, scope: ScopeId, register: &Register) -> Answer<HouseholdView> {
         let sight = self.sight(scope);
         let shown = |key| register.groups.get(&key).map(|group| plain::group(register.ty, key, &group.value, sight));
@@ -132,6 +155,8 @@ impl Scoped<'_> {
             adults_15_plus: people.map(|people| people.adults_15_plus),
             status: text(household::STATUS, "status"),
             consent: shown(household::CONSENT).filter(|consent| !consent.is_null()),
+            merged: self.household_family(HouseholdId(register.id))?.into_iter().skip(1).map(|id| id.0).collect(),
+            merged_into: alias_of(register).map(|into| into.0),
             cases: register.groups.values().filter_map(|group| group.case).map(|case| case.0).collect(),
             ver: register.ver.0.to_string(),
             visits: format!("/api/v1/visits?household={}", register.id),

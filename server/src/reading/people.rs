@@ -13,12 +13,16 @@ use uuid::Uuid;
 use super::*;
 
 /// What may be done, by the names under which it is shown.
-const RIGHTS: [(Action, &str); 17] = [
+const RIGHTS: [(Action, &str); 21] = [
     (Action::ReadRows, "read_rows"),
     (Action::ReadCounts, "read_counts"),
     (Action::ReadTeams, "read_teams"),
     (Action::WriteHousehold, "write_household"),
     (Action::MoveHousehold, "move_household"),
+    (Action::MergeHousehold, "merge_household"),
+    (Action::WritePerson, "write_person"),
+    (Action::WriteBusiness, "write_business"),
+    (Action::WriteMarket, "write_market"),
     (Action::WriteVisit, "write_visit"),
     (Action::WritePlan, "write_plan"),
     (Action::ReturnVisit, "return_visit"),

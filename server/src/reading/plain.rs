@@ -19,6 +19,10 @@ pub fn type_name(ty: RowType) -> &'static str {
         RowType::VISIT_STATE => "visit",
         RowType::CASE => "case",
         RowType::PERIOD => "period",
+        RowType::PERSON => "person",
+        RowType::BUSINESS => "business",
+        RowType::PRODUCT => "product",
+        RowType::MARKET => "market",
         _ => "other",
     }
 }
@@ -36,7 +40,23 @@ pub fn group_name(ty: RowType, group: GroupKey) -> &'static str {
         (RowType::PLAN, plan::TASK) => "task",
         (RowType::PLAN, plan::ASSIGNEE) => "assignee",
         (RowType::VISIT_STATE, visit_state::CONTENT) => "content",
-        (RowType::UNIT, unit::IDENTITY) | (RowType::TEAM, team::IDENTITY) => "identity",
+        (RowType::UNIT, unit::IDENTITY)
+        | (RowType::TEAM, team::IDENTITY)
+        | (RowType::BUSINESS, business::IDENTITY)
+        | (RowType::PRODUCT, product::IDENTITY)
+        | (RowType::MARKET, market::IDENTITY) => "identity",
+        (RowType::UNIT, unit::ATTRIBUTES) => "attributes",
+        (RowType::UNIT, unit::PRIVACY) => "privacy",
+        (RowType::PERSON, person::HOUSEHOLD) => "household",
+        (RowType::PERSON, person::NAME) => "name",
+        (RowType::PERSON, person::BIRTH) => "birth_band",
+        (RowType::PERSON, person::GENDER) => "gender",
+        (RowType::PERSON, person::PHONE) => "phone_last3",
+        (RowType::PERSON, person::CONSENT) => "consent",
+        (RowType::BUSINESS, business::OWNER) => "owner_household",
+        (RowType::BUSINESS, business::MARKET) => "market",
+        (RowType::PRODUCT, product::OCOP) => "ocop_stars",
+        (RowType::MARKET, market::DAYS) => "days",
         (RowType::UNIT, unit::PARENT) => "parent",
         (RowType::TEAM, team::DECISION) => "decision",
         (RowType::UNIT, unit::VALIDITY) | (RowType::TEAM, team::VALIDITY) => "validity",
@@ -81,7 +101,7 @@ fn try_group(ty: RowType, key: GroupKey, value: &Raw, sight: Sight) -> Option<Js
         (RowType::HOUSEHOLD, household::PEOPLE) => {
             json!({ "adults_15_plus": read::<HouseholdPeople>(value)?.adults_15_plus })
         }
-        (RowType::HOUSEHOLD, household::CONSENT) => {
+        (RowType::HOUSEHOLD, household::CONSENT) | (RowType::PERSON, person::CONSENT) => {
             let value: Consent = read(value)?;
             json!({
                 "purposes": value.purposes,
@@ -140,6 +160,35 @@ fn try_group(ty: RowType, key: GroupKey, value: &Raw, sight: Sight) -> Option<Js
             let value: Validity = read(value)?;
             json!({ "from": value.from.to_string(), "to": value.to.map(|day| day.to_string()) })
         }
+        (RowType::UNIT, unit::ATTRIBUTES) => {
+            let value: UnitAttributes = read(value)?;
+            let entry = |entry: AttributeFrom| json!({ "code": entry.code, "from": entry.from.to_string(), "value": entry.value });
+            json!({ "history": value.history.into_iter().map(entry).collect::<Vec<_>>() })
+        }
+        (RowType::UNIT, unit::PRIVACY) => json!({ "mode": read::<UnitPrivacy>(value)?.mode }),
+        (RowType::PERSON, person::HOUSEHOLD) => json!({ "household": read::<PersonHousehold>(value)?.household }),
+        (RowType::PERSON, person::NAME) => {
+            let name = read::<PersonName>(value)?.display_name;
+            json!({ "display_name": if sight.names { name } else { mask_name(&name) } })
+        }
+        (RowType::PERSON, person::BIRTH) => json!({ "band": read::<PersonBirth>(value)?.band }),
+        (RowType::PERSON, person::GENDER) => json!({ "gender": read::<PersonGender>(value)?.gender }),
+        (RowType::PERSON, person::PHONE) if sight.names => {
+            json!({ "phone_last3": read::<PersonPhone>(value)?.phone_last3 })
+        }
+        (RowType::BUSINESS, business::IDENTITY) => {
+            let value: BusinessIdentity = read(value)?;
+            json!({ "name": value.name, "kind": value.kind })
+        }
+        (RowType::BUSINESS, business::OWNER) => json!({ "household": read::<BusinessOwner>(value)?.household }),
+        (RowType::BUSINESS, business::MARKET) => json!({ "market": read::<BusinessMarket>(value)?.market }),
+        (RowType::PRODUCT, product::IDENTITY) => {
+            let value: ProductIdentity = read(value)?;
+            json!({ "business": value.business, "name": value.name, "category": value.category })
+        }
+        (RowType::PRODUCT, product::OCOP) => json!({ "stars": read::<ProductOcop>(value)?.stars }),
+        (RowType::MARKET, market::IDENTITY) => json!({ "name": read::<MarketIdentity>(value)?.name }),
+        (RowType::MARKET, market::DAYS) => json!({ "days": read::<MarketDays>(value)?.days }),
         _ => return None,
     })
 }
@@ -163,6 +212,15 @@ pub fn read_group(ty: RowType, key: GroupKey, value: &Json) -> Option<Raw> {
             HouseholdPeople { adults_15_plus: u32::try_from(adults).ok()?, ext: ext() }.cbor()
         }
         (RowType::HOUSEHOLD, household::STATUS) => HouseholdStatus { status: text("status")?, ext: ext() }.cbor(),
+        (RowType::PERSON, person::NAME) => PersonName { display_name: text("display_name")?, ext: ext() }.cbor(),
+        (RowType::PERSON, person::BIRTH) => PersonBirth { band: text("band")?, ext: ext() }.cbor(),
+        (RowType::PERSON, person::GENDER) => PersonGender { gender: text("gender")?, ext: ext() }.cbor(),
+        (RowType::PERSON, person::PHONE) => PersonPhone { phone_last3: text("phone_last3")?, ext: ext() }.cbor(),
+        (RowType::BUSINESS, business::IDENTITY) => {
+            BusinessIdentity { name: text("name")?, kind: text("kind")?, ext: ext() }.cbor()
+        }
+        (RowType::MARKET, market::IDENTITY) => MarketIdentity { name: text("name")?, ext: ext() }.cbor(),
+        (RowType::MARKET, market::DAYS) => MarketDays { days: text("days")?, ext: ext() }.cbor(),
         (RowType::TEAM, team::DECISION) => {
             TeamDecision { number: text("number")?, day: Day::parse(&text("day")?)?, ext: ext() }.cbor()
         }

@@ -44,7 +44,7 @@ pub struct VisitQuery {
     pub team: Option<Uuid>,
     /// Recorded by this person.
     pub member: Option<Uuid>,
-    /// At this household.
+    /// At this household, or at one that was merged into it.
     pub household: Option<Uuid>,
     /// In this status.
     #[param(example = "submitted")]
@@ -88,7 +88,7 @@ impl VisitQuery {
             status: status.transpose()?,
             team: self.team.map(TeamId),
             author: self.member.map(UserId),
-            household: self.household.map(HouseholdId),
+            households: self.household.map(HouseholdId).into_iter().collect(),
             kind: self.kind.clone(),
             flags,
             from: day(self.from.as_deref(), "from")?,
@@ -348,7 +348,10 @@ impl Reading {
         self.read_noted(by, "list.visits", None, move |scoped| {
             let unit = query.unit.or(query.village).map(UnitId);
             let scopes = scoped.scopes(Action::ReadRows, unit)?;
-            let filter = query.filter(scopes)?;
+            let mut filter = query.filter(scopes)?;
+            if let Some(household) = query.household {
+                filter.households = scoped.household_family(HouseholdId(household))?;
+            }
             let home = home_scope(&scoped.principal);
             let mut found = scoped.tx.visits(&filter)?;
             let more = found.len() == filter.limit;
@@ -397,7 +400,7 @@ impl Scoped<'_> {
             team: self.team_named(visit.team)?,
             author: self.user_named(visit.author)?,
             household: match visit.household {
-                Some(id) => Some(Named { id: id.0, name: self.household_label(visit.scope, id)? }),
+                Some(id) => Some(self.household_named(visit.scope, id)?),
                 None => None,
             },
             day: visit.day.to_string(),
@@ -413,16 +416,25 @@ impl Scoped<'_> {
         })
     }
 
-    /// A household as far as it is in this scope: one that moved away says nothing any more.
+    /// A household as far as it is in this scope, read through what it was merged into: one that moved away says nothing
+    /// any more.
     fn household_here(&mut self, scope: ScopeId, id: HouseholdId) -> Answer<Option<Register>> {
-        let found = self.register(RowType::HOUSEHOLD, id.0)?;
-        Ok(found.filter(|(at, _)| *at == scope).map(|(_, register)| register))
+        for id in [self.household_root(id)?, id] {
+            if let Some((at, register)) = self.register(RowType::HOUSEHOLD, id.0)?
+                && at == scope
+            {
+                return Ok(Some(register));
+            }
+        }
+        Ok(None)
     }
 
-    fn household_label(&mut self, scope: ScopeId, id: HouseholdId) -> Answer<String> {
-        let found = self.household_here(scope, id)?;
-        let label = found.and_then(|register| register.group::<HouseholdLabel>(household::LABEL));
-        Ok(label.map(|label| label.label).unwrap_or_default())
+    fn household_named(&mut self, scope: ScopeId, id: HouseholdId) -> Answer<Named> {
+        let Some(register) = self.household_here(scope, id)? else {
+            return Ok(Named { id: id.0, name: String::new() });
+        };
+        let label = register.group::<HouseholdLabel>(household::LABEL);
+        Ok(Named { id: register.id, name: label.map(|label| label.label).unwrap_or_default() })
     }
 
     fn visit_view(&mut self, summary: &VisitSummary) -> Answer<VisitView> {
@@ -489,7 +501,7 @@ impl Scoped<'_> {
             shown.and_then(|shown| shown.get(name).and_then(Json::as_str).map(str::to_owned))
         };
         Ok(Some(HouseholdMark {
-            id: id.0,
+            id: register.id,
             label: text(household::LABEL, "label").unwrap_or_default(),
             head: text(household::HEAD, "display_name"),
             phone: text(household::PHONE, "phone"),

@@ -416,7 +416,7 @@ fn visits_are_listed_by_scope_filter_and_place(store: &Store) {
     assert_eq!(list(VisitFilter { scopes: vec![scope(1), scope(2)], ..base.clone() }), [6, 5, 4, 3, 2, 1]);
     assert_eq!(list(VisitFilter { status: Some(VisitStatus::Submitted), ..base.clone() }), [4, 2, 1]);
     assert_eq!(list(VisitFilter { author: Some(UserId(uuid(61))), ..base.clone() }), [5, 3, 1]);
-    assert_eq!(list(VisitFilter { household: Some(HouseholdId(uuid(70))), ..base.clone() }), [4, 2]);
+    assert_eq!(list(VisitFilter { households: vec![HouseholdId(uuid(70))], ..base.clone() }), [4, 2]);
     assert_eq!(list(VisitFilter { kind: Some("vneid".into()), ..base.clone() }), [0u8; 0]);
     assert_eq!(list(VisitFilter { kind: Some("vneid_level2".into()), limit: 2, ..base.clone() }), [5, 4]);
     assert_eq!(list(VisitFilter { flags: 4, ..base.clone() }), [5, 4]);

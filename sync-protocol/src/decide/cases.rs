@@ -2,7 +2,7 @@
 
 use crate::access::Action;
 use crate::cbor::{Cbor, Ext, Raw};
-use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, registers, store, visits};
+use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, households, registers, store, visits};
 use crate::entity::*;
 use crate::ids::*;
 use crate::museum::{self, Exhibit};
@@ -32,6 +32,18 @@ impl<'a> Disputes<'a> {
         key: GroupKey,
         value: &Raw,
     ) -> Result<Option<CaseId>, S::Error> {
+        let mine = self.said(context, value);
+        self.join_with(state, context, row, key, mine)
+    }
+
+    fn join_with<S: State>(
+        &mut self,
+        state: &mut S,
+        context: &Context<'_>,
+        row: &Register,
+        key: GroupKey,
+        new: Side,
+    ) -> Result<Option<CaseId>, S::Error> {
         let Some(group) = row.groups.get(&key) else { return Ok(None) };
         let Some(id) = group.case else { return Ok(None) };
         let Some((scope, case)) = state.register(RowType::CASE, id.0)? else { return Ok(None) };
@@ -42,7 +54,7 @@ impl<'a> Disputes<'a> {
         if !sides.sides.iter().any(|side| side.value == group.value) {
             sides.sides.push(side(&group.value, author(state, group)?, None, None));
         }
-        sides.sides.push(side(value, Some(context.principal.user), Some(self.op.at), Some(self.op.uid())));
+        sides.sides.push(new);
         let ver = case.ver.next(context.server_epoch);
         let mut next = Register { ver, ..case };
         let mut group = Group::set(Raw(sides.cbor()), context.stamp(ver));
@@ -65,17 +77,48 @@ impl<'a> Disputes<'a> {
         key: GroupKey,
         value: &Raw,
     ) -> Result<CaseId, S::Error> {
-        if let Some(id) = self.join(state, context, row, key, value)? {
+        let mine = self.said(context, value);
+        self.open_with(state, context, scope, row, key, mine)
+    }
+
+    /// The same for what another row said, whose author is not the op's.
+    pub(super) fn open_between<S: State>(
+        &mut self,
+        state: &mut S,
+        context: &Context<'_>,
+        scope: ScopeId,
+        row: &Register,
+        key: GroupKey,
+        theirs: &Group,
+    ) -> Result<CaseId, S::Error> {
+        let theirs = side(&theirs.value, author(state, theirs)?, None, None);
+        self.open_with(state, context, scope, row, key, theirs)
+    }
+
+    /// What the op's author says with it.
+    fn said(&self, context: &Context<'_>, value: &Raw) -> Side {
+        side(value, Some(context.principal.user), Some(self.op.at), Some(self.op.uid()))
+    }
+
+    fn open_with<S: State>(
+        &mut self,
+        state: &mut S,
+        context: &Context<'_>,
+        scope: ScopeId,
+        row: &Register,
+        key: GroupKey,
+        new: Side,
+    ) -> Result<CaseId, S::Error> {
+        if let Some(id) = self.join_with(state, context, row, key, new.clone())? {
             return Ok(id);
         }
-        let mine = side(value, Some(context.principal.user), Some(self.op.at), Some(self.op.uid()));
         let id = self.op.case_id(self.opened);
         self.opened += 1;
         let mut sides = Vec::new();
         if let Some(group) = row.groups.get(&key) {
             sides.push(side(&group.value, author(state, group)?, None, None));
         }
-        sides.push(mine);
+        sides.push(new);
         let subject =
             CaseSubject { kind: "conflict".into(), ty: row.ty.0, id: row.id, group: key, ext: Ext::default() };
         let status = CaseStatusValue { status: "open".into(), by: None, at: None, chosen: None, ext: Ext::default() };
@@ -146,21 +189,34 @@ pub(super) fn resolve<S: State>(
     let mut next = Register { ver: row_ver, ..row };
     next.groups.insert(subject.group, Group::set(body.value.clone(), context.stamp(row_ver)));
     registers::forget_without_consent(&mut next);
+    let below = if subject.group == household::CONSENT {
+        store(households::forgotten_below(state, context, &next))?
+    } else {
+        Vec::new()
+    };
     if ty == RowType::VISIT_STATE {
         visits::settle(state, context, row_scope, &before, &mut next)?;
     }
 
-    let case_ver = case.ver.next(context.server_epoch);
-    let settled = CaseStatusValue {
+    let closed = settled(context, case, body.value.clone());
+    let case_ver = closed.ver;
+    let mut changes =
+        vec![Change::PutRegister { scope: row_scope, register: next }, Change::PutRegister { scope, register: closed }];
+    changes.extend(below);
+    Ok(Decision::applied(case_ver, changes))
+}
+
+/// The case, closed with the value that holds.
+pub(super) fn settled(context: &Context<'_>, case: Register, chosen: Raw) -> Register {
+    let ver = case.ver.next(context.server_epoch);
+    let status = CaseStatusValue {
         status: "resolved".into(),
         by: Some(context.principal.user),
         at: Some(context.received),
-        chosen: Some(body.value.clone()),
+        chosen: Some(chosen),
         ext: Ext::default(),
     };
-    let mut closed = Register { ver: case_ver, ..case };
-    closed.groups.insert(case::STATUS, Group::set(Raw(settled.cbor()), context.stamp(case_ver)));
-    let changes =
-        vec![Change::PutRegister { scope: row_scope, register: next }, Change::PutRegister { scope, register: closed }];
-    Ok(Decision::applied(case_ver, changes))
+    let mut closed = Register { ver, ..case };
+    closed.groups.insert(case::STATUS, Group::set(Raw(status.cbor()), context.stamp(ver)));
+    closed
 }

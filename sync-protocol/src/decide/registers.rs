@@ -1,24 +1,30 @@
-//! Registers that are created and set in the ordinary way: households, plans, units, teams.
+//! Registers that are created and set in the ordinary way: households, persons, businesses, products, markets, plans,
+//! units, teams.
 
 use std::collections::BTreeMap;
 
 use crate::access::Action;
+use crate::catalogue::Catalogue;
 use crate::cbor::{Cbor, Ext, Malformed, Raw};
 use crate::decide::cases::Disputes;
-use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, store};
+use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, households, store};
 use crate::entity::*;
+use crate::household::PrivacyMode;
 use crate::ids::*;
 use crate::merge::{Meeting, after, meet};
 use crate::museum::{self, Exhibit};
 use crate::op::*;
 use crate::outcome::Code;
 use crate::phone_number;
-use crate::row::{Group, GroupKey, Register, RowType};
-use crate::text::{TextLimit, check_text};
+use crate::row::{Group, GroupKey, Register, RowType, Ver};
+use crate::text::{TextLimit, check_text, forbidden_numbers};
+use crate::value::Value;
 
 const NAME: TextLimit = TextLimit { max_chars: 120, newline: false };
-const NOTE: TextLimit = TextLimit { max_chars: 2_000, newline: true };
+pub(super) const NOTE: TextLimit = TextLimit { max_chars: 2_000, newline: true };
 const CODE_CHARS_MAX: usize = 60;
+/// Farther than this from its commune's seat lies no village.
+const DISTANCE_KM_MAX: i64 = 300;
 
 /// What an ordinary op creates or sets, and the action that this is.
 fn subject(intent: &Intent) -> (RowType, Action) {
@@ -26,13 +32,38 @@ fn subject(intent: &Intent) -> (RowType, Action) {
         Intent::PlanCreate(_) | Intent::PlanSet(_) => (RowType::PLAN, Action::WritePlan),
         Intent::UnitSet(_) => (RowType::UNIT, Action::WriteUnit),
         Intent::TeamCreate(_) | Intent::TeamSet(_) => (RowType::TEAM, Action::WriteTeam),
+        Intent::PersonCreate(_) | Intent::PersonSet(_) => (RowType::PERSON, Action::WritePerson),
+        Intent::BusinessCreate(_) | Intent::BusinessSet(_) => (RowType::BUSINESS, Action::WriteBusiness),
+        Intent::ProductCreate(_) | Intent::ProductSet(_) => (RowType::PRODUCT, Action::WriteBusiness),
+        Intent::MarketCreate(_) | Intent::MarketSet(_) => (RowType::MARKET, Action::WriteMarket),
         _ => (RowType::HOUSEHOLD, Action::WriteHousehold),
     }
 }
 
-/// Groups that rules move on; no op sets them directly.
-fn is_ruled(ty: RowType, key: GroupKey) -> bool {
-    ty == RowType::PLAN && key == plan::STATUS
+/// Groups that rules move on; no op sets them directly. A new plan may name its first status.
+fn is_ruled(ty: RowType, key: GroupKey, creating: bool) -> bool {
+    match ty {
+        RowType::PLAN => key == plan::STATUS && !creating,
+        RowType::HOUSEHOLD => matches!(key, household::ALIAS | household::MERGED),
+        _ => false,
+    }
+}
+
+/// Whether a unit keeps such registers: by its level, and for people by its privacy mode.
+fn keeps(unit: &Register, ty: RowType) -> Result<(), Refusal> {
+    let level = match ty {
+        RowType::PERSON | RowType::BUSINESS | RowType::PRODUCT => Some("village"),
+        RowType::MARKET => Some("commune"),
+        _ => None,
+    };
+    if level.is_some_and(|level| level_of(unit).as_deref() != Some(level)) {
+        return Err(Refusal::at(Code::BadValue, "scope"));
+    }
+    match (ty, PrivacyMode::of(unit)) {
+        (RowType::HOUSEHOLD, PrivacyMode::Tally) => Err(Code::HouseholdsNotKept.into()),
+        (RowType::PERSON, PrivacyMode::Tally | PrivacyMode::Household) => Err(Code::PersonsNotKept.into()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn create<S: State>(
@@ -48,6 +79,7 @@ pub(super) fn create<S: State>(
         return Err(Refusal::at(Code::NotFound, "scope").into());
     };
     in_force(&unit, context.today())?;
+    keeps(&unit, ty)?;
     let mut groups = body.groups.0.clone();
     for required in required_groups(ty) {
         if !groups.contains_key(required) {
@@ -59,7 +91,7 @@ pub(super) fn create<S: State>(
     }
     check_groups(ty, &groups, None, true)?;
     check_references(state, ty, body.scope, &groups)?;
-    let ver = crate::row::Ver::first(context.server_epoch);
+    let ver = Ver::first(context.server_epoch);
     let register = Register::new(ty, op.row_id(), context.stamp(ver), groups);
     Ok(Decision::applied(ver, vec![Change::PutRegister { scope: body.scope, register }]))
 }
@@ -69,7 +101,7 @@ pub(super) fn plan_status(status: &str, visit: Option<VisitId>, reason: Option<S
 }
 
 /// Finds the live register that an op is about, where the author may act on it.
-fn reach<S: State>(
+pub(super) fn reach<S: State>(
     state: &mut S,
     context: &Context<'_>,
     op: &Op,
@@ -98,7 +130,12 @@ pub(super) fn set<S: State>(
     body: &SetGroups,
 ) -> Result<Decision, Stop<S::Error>> {
     let (ty, action) = subject(intent);
-    let (scope, current) = reach(state, context, op, ty, body.id, action)?;
+    let (scope, current) = match ty {
+        RowType::HOUSEHOLD => households::reach_root(state, context, op, HouseholdId(body.id), action)?,
+        _ => reach(state, context, op, ty, body.id, action)?,
+    };
+    // Versions of an alias say nothing of its root: only what its author did themselves is known to have been seen.
+    let base_ver = if current.id == body.id { body.base_ver } else { Ver::default() };
     if body.groups.0.is_empty() {
         return Err(Refusal::at(Code::BadValue, "groups").into());
     }
@@ -109,7 +146,7 @@ pub(super) fn set<S: State>(
     }
     let ver = current.ver.next(context.server_epoch);
     let stamp = context.stamp(ver);
-    let writer = context.writer(body.base_ver);
+    let writer = context.writer(base_ver);
     let mut register = Register { ver, ..current.clone() };
     if museum::on(Exhibit::ExtDropped) {
         register.ext = Ext::default();
@@ -135,7 +172,13 @@ pub(super) fn set<S: State>(
         register.groups.insert(*key, next);
     }
     forget_without_consent(&mut register);
+    let below = if body.groups.0.contains_key(&household::CONSENT) {
+        store(households::forgotten_below(state, context, &register))?
+    } else {
+        Vec::new()
+    };
     let mut changes = vec![Change::PutRegister { scope, register }];
+    changes.extend(below);
     let case = disputes.finish(&mut changes);
     Ok(Decision::applied(ver, changes).with_case(case))
 }
@@ -158,31 +201,38 @@ pub(super) fn relocate<S: State>(
     op: &Op,
     body: &MoveRow,
 ) -> Result<Decision, Stop<S::Error>> {
-    let (from, current) = reach(state, context, op, RowType::HOUSEHOLD, body.id, Action::MoveHousehold)?;
+    let (from, current) = households::reach_root(state, context, op, HouseholdId(body.id), Action::MoveHousehold)?;
     // Both the old and the new scope need the right; the author never learns more about a foreign one.
     allowed(context.may(op, Action::MoveHousehold, body.to))?;
     let Some((_, unit)) = store(state.register(RowType::UNIT, body.to.0))? else {
         return Err(Refusal::at(Code::NotFound, "to").into());
     };
     in_force(&unit, context.today())?;
+    keeps(&unit, RowType::HOUSEHOLD)?;
     if from == body.to {
         return Err(Code::WrongState.into());
     }
     let ver = current.ver.next(context.server_epoch);
-    // Open cases go along: their sides are values of this household, and nobody in the old village may read them now.
-    let mut cases = Vec::new();
-    for id in current.groups.values().filter_map(|group| group.case) {
-        if let Some((at, case)) = store(state.register(RowType::CASE, id.0))?
-            && at == from
-        {
-            let register = Register { ver: case.ver.next(context.server_epoch), ..case };
-            cases.push(Change::Move { from, to: body.to, register });
+    // What was merged into it goes along, and open cases do: they hold values of this household, and nobody in the old
+    // village may read them now.
+    let (mut rows, mut cases) = (Vec::new(), Vec::new());
+    for (at, row) in store(households::with_merged(state, HouseholdId(current.id)))? {
+        if at != from {
+            continue;
         }
+        for id in row.groups.values().filter_map(|group| group.case) {
+            if let Some((at, case)) = store(state.register(RowType::CASE, id.0))?
+                && at == from
+            {
+                let register = Register { ver: case.ver.next(context.server_epoch), ..case };
+                cases.push(Change::Move { from, to: body.to, register });
+            }
+        }
+        let register = Register { ver: row.ver.next(context.server_epoch), ..row };
+        rows.push(Change::Move { from, to: body.to, register });
     }
-    let register = Register { ver, ..current };
-    let mut changes = vec![Change::Move { from, to: body.to, register }];
-    changes.extend(cases);
-    Ok(Decision::applied(ver, changes))
+    rows.extend(cases);
+    Ok(Decision::applied(ver, rows))
 }
 
 pub(super) fn cancel_plan<S: State>(
@@ -205,12 +255,7 @@ pub(super) fn cancel_plan<S: State>(
 }
 
 /// Sets one group that rules move on.
-pub(super) fn with_group(
-    context: &Context<'_>,
-    current: Register,
-    key: GroupKey,
-    value: Raw,
-) -> (crate::row::Ver, Register) {
+pub(super) fn with_group(context: &Context<'_>, current: Register, key: GroupKey, value: Raw) -> (Ver, Register) {
     let ver = current.ver.next(context.server_epoch);
     let mut register = Register { ver, ..current };
     register.groups.insert(key, Group::set(value, context.stamp(ver)));
@@ -233,6 +278,10 @@ fn required_groups(ty: RowType) -> &'static [GroupKey] {
         RowType::PLAN => &[plan::TASK, plan::ASSIGNEE],
         RowType::TEAM => &[team::IDENTITY, team::VALIDITY],
         RowType::UNIT => &[unit::IDENTITY, unit::PARENT, unit::VALIDITY],
+        RowType::PERSON => &[person::HOUSEHOLD, person::NAME, person::BIRTH, person::CONSENT],
+        RowType::BUSINESS => &[business::IDENTITY],
+        RowType::PRODUCT => &[product::IDENTITY],
+        RowType::MARKET => &[market::IDENTITY],
         _ => &[],
     }
 }
@@ -262,6 +311,16 @@ pub(super) fn name(value: &str, field: &str) -> Result<(), Refusal> {
     text(value, NAME, field)
 }
 
+/// Checks words that are typed freely: no number that could be a person's or an account's.
+pub(super) fn free_text(words: &str, limit: TextLimit, field: &str) -> Result<(), Refusal> {
+    text(words, limit, field)?;
+    forbidden_numbers(words).first().map_or(Ok(()), |found| Err(ruled(field, found.kind.code())))
+}
+
+fn ruled(field: &str, rule: &str) -> Refusal {
+    Refusal { code: Code::BadValue, field: Some(field.to_owned()), rule: Some(rule.to_owned()) }
+}
+
 /// Checks a code of a closed list.
 pub(super) fn one_of(value: &str, allowed: &[&str], field: &str) -> Result<(), Refusal> {
     if allowed.contains(&value) { Ok(()) } else { Err(Refusal::at(Code::BadValue, field)) }
@@ -282,8 +341,12 @@ fn check_groups(
     current: Option<&Register>,
     creating: bool,
 ) -> Result<(), Refusal> {
+    // A person is kept only while they agree.
+    if ty == RowType::PERSON && groups.keys().any(|key| *key != person::CONSENT) {
+        consented(ty, groups, current, "consent")?;
+    }
     for (key, raw) in groups {
-        if !creating && is_ruled(ty, *key) {
+        if is_ruled(ty, *key, creating) {
             return Err(Code::NotAllowed.into());
         }
         match (ty, *key) {
@@ -296,14 +359,14 @@ fn check_groups(
             }
             (RowType::HOUSEHOLD, household::HEAD) => {
                 name(&read::<HouseholdHead>(raw, "head")?.display_name, "head")?;
-                consented(groups, current, "head")?;
+                consented(ty, groups, current, "head")?;
             }
             (RowType::HOUSEHOLD, household::PHONE) => {
                 let value: HouseholdPhone = read(raw, "phone")?;
                 if phone_number::normalise(&value.phone).as_deref() != Ok(value.phone.as_str()) {
                     return Err(Refusal::at(Code::BadValue, "phone"));
                 }
-                consented(groups, current, "phone")?;
+                consented(ty, groups, current, "phone")?;
             }
             (RowType::HOUSEHOLD, household::CLASS) => {
                 let value: HouseholdClass = read(raw, "class")?;
@@ -315,7 +378,7 @@ fn check_groups(
                     return Err(Refusal::at(Code::BadValue, "adults_15_plus"));
                 }
             }
-            (RowType::HOUSEHOLD, household::CONSENT) => {
+            (RowType::HOUSEHOLD, household::CONSENT) | (RowType::PERSON, person::CONSENT) => {
                 let value: Consent = read(raw, "consent")?;
                 for purpose in &value.purposes {
                     one_of(purpose, &["visit_log", "follow_up", "recognition", "photo"], "consent.purposes")?;
@@ -364,6 +427,61 @@ fn check_groups(
                 }
             }
             (RowType::UNIT, unit::PARENT) => drop(read::<UnitParent>(raw, "parent")?),
+            (RowType::UNIT, unit::ATTRIBUTES) => {
+                village_only(groups, current, "attributes")?;
+                attributes(&read::<UnitAttributes>(raw, "attributes")?.history)?;
+            }
+            (RowType::UNIT, unit::PRIVACY) => {
+                village_only(groups, current, "privacy")?;
+                one_of(
+                    &read::<UnitPrivacy>(raw, "privacy")?.mode,
+                    &PrivacyMode::ALL.map(PrivacyMode::code),
+                    "privacy",
+                )?;
+            }
+            (RowType::PERSON, person::HOUSEHOLD) => drop(read::<PersonHousehold>(raw, "household")?),
+            (RowType::PERSON, person::NAME) => {
+                let value = read::<PersonName>(raw, "name")?.display_name;
+                name(&value, "name")?;
+                if value.chars().any(char::is_numeric) {
+                    return Err(ruled("name", "digits"));
+                }
+            }
+            (RowType::PERSON, person::BIRTH) => {
+                let value: PersonBirth = read(raw, "birth_band")?;
+                one_of(&value.band, &["7-14", "15-17", "18-39", "40-59", "60+"], "birth_band")?;
+            }
+            (RowType::PERSON, person::GENDER) => {
+                one_of(&read::<PersonGender>(raw, "gender")?.gender, &["female", "male", "other"], "gender")?;
+            }
+            (RowType::PERSON, person::PHONE) => {
+                let digits = read::<PersonPhone>(raw, "phone_last3")?.phone_last3;
+                if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return Err(Refusal::at(Code::BadValue, "phone_last3"));
+                }
+            }
+            (RowType::BUSINESS, business::IDENTITY) => {
+                let value: BusinessIdentity = read(raw, "identity")?;
+                free_text(&value.name, NAME, "identity.name")?;
+                one_of(&value.kind, &["farm", "shop", "stall", "cooperative", "craft"], "identity.kind")?;
+            }
+            (RowType::BUSINESS, business::OWNER) => drop(read::<BusinessOwner>(raw, "owner_household")?),
+            (RowType::BUSINESS, business::MARKET) => drop(read::<BusinessMarket>(raw, "market")?),
+            (RowType::PRODUCT, product::IDENTITY) => {
+                let value: ProductIdentity = read(raw, "identity")?;
+                free_text(&value.name, NAME, "identity.name")?;
+                short_code(&value.category, "identity.category")?;
+            }
+            (RowType::PRODUCT, product::OCOP) => {
+                let value: ProductOcop = read(raw, "ocop_stars")?;
+                if value.stars > 5 {
+                    return Err(Refusal::at(Code::BadValue, "ocop_stars"));
+                }
+            }
+            (RowType::MARKET, market::IDENTITY) => {
+                free_text(&read::<MarketIdentity>(raw, "identity")?.name, NAME, "identity.name")?;
+            }
+            (RowType::MARKET, market::DAYS) => free_text(&read::<MarketDays>(raw, "days")?.days, NAME, "days")?,
             _ => {}
         }
     }
@@ -375,6 +493,44 @@ fn validity(value: &Validity) -> Result<(), Refusal> {
         Some(to) if to <= value.from => Err(Refusal::at(Code::BadValue, "validity.to")),
         _ => Ok(()),
     }
+}
+
+/// Attributes and privacy belong to villages.
+fn village_only(groups: &BTreeMap<GroupKey, Raw>, current: Option<&Register>, field: &str) -> Result<(), Refusal> {
+    let level = match groups.get(&unit::IDENTITY) {
+        Some(raw) => UnitIdentity::from_cbor(&raw.0).ok().map(|identity| identity.level),
+        None => current.and_then(level_of),
+    };
+    if level.as_deref() == Some("village") { Ok(()) } else { Err(Refusal::at(Code::BadValue, field)) }
+}
+
+/// Checks a village's history: known codes with fitting values, ordered by code and day, so that one history has one
+/// spelling.
+fn attributes(history: &[AttributeFrom]) -> Result<(), Refusal> {
+    let listed = |list: &str, code: &str| {
+        Catalogue::shipped().list(list).is_some_and(|list| list.iter().any(|choice| choice.code == code))
+    };
+    let all_listed =
+        |list: &str, codes: &[String]| codes.iter().all(|code| listed(list, code)) && codes.is_sorted_by(|a, b| a < b);
+    for (index, entry) in history.iter().enumerate() {
+        let fits = match (entry.code.as_str(), &entry.value) {
+            ("fibre_available" | "grid_power" | "public_wifi", Value::Bool(_)) => true,
+            ("mobile_tech_best", Value::Text(tech)) => listed("mobile_tech", tech),
+            ("operators_ok", Value::Codes(codes)) => all_listed("operator", codes),
+            ("common_languages", Value::Codes(codes)) => all_listed("language", codes),
+            ("distance_to_commune_km", Value::Int(km)) => (0..=DISTANCE_KM_MAX).contains(km),
+            ("access", Value::Text(access)) => ["car", "motorbike", "foot", "boat"].contains(&access.as_str()),
+            _ => false,
+        };
+        if !fits {
+            return Err(Refusal::at(Code::BadValue, format!("attributes[{index}]")));
+        }
+    }
+    let place = |entry: &AttributeFrom| (entry.code.clone(), entry.from);
+    if let Some(index) = (1..history.len()).find(|index| place(&history[index - 1]) >= place(&history[*index])) {
+        return Err(ruled(&format!("attributes[{index}]"), "order"));
+    }
+    Ok(())
 }
 
 /// Checks the whole set of groups of a new unit.
@@ -392,11 +548,17 @@ pub(super) fn check_value(ty: RowType, key: GroupKey, value: &Raw, row: &Registe
     check_groups(ty, &BTreeMap::from([(key, value.clone())]), Some(row), true)
 }
 
-/// A name or a phone is stored only while the household agrees that visits are logged.
-fn consented(groups: &BTreeMap<GroupKey, Raw>, current: Option<&Register>, field: &str) -> Result<(), Refusal> {
-    let consent: Option<Consent> = match groups.get(&household::CONSENT) {
+/// A name or a phone is stored only while the household or person agrees that visits are logged.
+fn consented(
+    ty: RowType,
+    groups: &BTreeMap<GroupKey, Raw>,
+    current: Option<&Register>,
+    field: &str,
+) -> Result<(), Refusal> {
+    let key = if ty == RowType::PERSON { person::CONSENT } else { household::CONSENT };
+    let consent: Option<Consent> = match groups.get(&key) {
         Some(raw) => Consent::from_cbor(&raw.0).ok(),
-        None => current.and_then(|register| register.group(household::CONSENT)),
+        None => current.and_then(|register| register.group(key)),
     };
     match consent {
         Some(consent)
@@ -408,11 +570,20 @@ fn consented(groups: &BTreeMap<GroupKey, Raw>, current: Option<&Register>, field
     }
 }
 
-/// Name and phone go with the consent: once it is withdrawn, neither stays in the row.
+/// Whether a household's or person's row holds a consent that names may be kept under.
+pub(super) fn has_consent(register: &Register) -> bool {
+    consented(register.ty, &BTreeMap::new(), Some(register), "consent").is_ok()
+}
+
+/// Name and phone go with the consent, a person's household too: once it is withdrawn, none stays in the row.
 pub(super) fn forget_without_consent(register: &mut Register) {
-    if register.ty == RowType::HOUSEHOLD && consented(&BTreeMap::new(), Some(register), "consent").is_err() {
-        register.groups.remove(&household::HEAD);
-        register.groups.remove(&household::PHONE);
+    let named: &[GroupKey] = match register.ty {
+        RowType::HOUSEHOLD => &[household::HEAD, household::PHONE],
+        RowType::PERSON => &[person::HOUSEHOLD, person::NAME, person::PHONE],
+        _ => return,
+    };
+    if !has_consent(register) {
+        register.groups.retain(|key, _| !named.contains(key));
     }
 }
 
@@ -503,11 +674,8 @@ fn check_references<S: State>(
                 if ScopeId::from(task.village) != scope {
                     return Err(Refusal::at(Code::NotFound, "task.village").into());
                 }
-                if let Some(household) = task.household
-                    && store(state.register(RowType::HOUSEHOLD, household.0))?.is_none_or(|(at, _)| at != scope)
-                    && !store(state.has_left(scope, RowType::HOUSEHOLD, household.0))?
-                {
-                    return Err(Refusal::at(Code::NotFound, "task.household").into());
+                if let Some(household) = task.household {
+                    is_here(state, scope, RowType::HOUSEHOLD, household.0, "task.household")?;
                 }
             }
             (RowType::PLAN, plan::ASSIGNEE) => {
@@ -522,8 +690,43 @@ fn check_references<S: State>(
                     return Err(Refusal::at(Code::NotFound, "identity.unit").into());
                 }
             }
+            (RowType::PERSON, person::HOUSEHOLD) => {
+                let household = read::<PersonHousehold>(raw, "household")?.household;
+                is_here(state, scope, RowType::HOUSEHOLD, household.0, "household")?;
+            }
+            (RowType::BUSINESS, business::OWNER) => {
+                let household = read::<BusinessOwner>(raw, "owner_household")?.household;
+                is_here(state, scope, RowType::HOUSEHOLD, household.0, "owner_household")?;
+            }
+            (RowType::BUSINESS, business::MARKET) => {
+                let market = read::<BusinessMarket>(raw, "market")?.market;
+                let village = store(state.register(RowType::UNIT, scope.0))?;
+                let parent = village.and_then(|(_, village)| village.group::<UnitParent>(unit::PARENT));
+                let commune = parent.map_or(scope, |parent| parent.parent.into());
+                is_here(state, commune, RowType::MARKET, market.0, "market")?;
+            }
+            (RowType::PRODUCT, product::IDENTITY) => {
+                let business = read::<ProductIdentity>(raw, "identity")?.business;
+                is_here(state, scope, RowType::BUSINESS, business.0, "identity.business")?;
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What is named is in this scope, or was and left it.
+fn is_here<S: State>(
+    state: &mut S,
+    scope: ScopeId,
+    ty: RowType,
+    id: uuid::Uuid,
+    field: &str,
+) -> Result<(), Stop<S::Error>> {
+    let is_live = store(state.register(ty, id))?.is_some_and(|(at, _)| at == scope);
+    if is_live || store(state.has_left(scope, ty, id))? {
+        Ok(())
+    } else {
+        Err(Refusal::at(Code::NotFound, field).into())
+    }
 }

@@ -35,7 +35,8 @@ pub struct ActivityFact {
     pub day: Day,
     /// Where.
     pub village: UnitId,
-    /// At whose house.
+    /// At whose house: the root ([`crate::household::root`]) of the household that the visit names, so that one that was
+    /// entered twice counts once.
     pub household: Option<HouseholdId>,
     /// The household's class, where it is known: `normal`, `poor`, `near_poor`, `policy`.
     pub household_class: Option<String>,
