@@ -19,6 +19,15 @@ pub fn type_name(ty: RowType) -> &'static str {
         RowType::VISIT_STATE => "visit",
         RowType::CASE => "case",
         RowType::PERIOD => "period",
+        RowType::CAMPAIGN => "campaign",
+        RowType::TARGET => "target",
+        RowType::DENOMINATOR => "denominator",
+        RowType::MANUAL_NUMBER => "manual_number",
+        RowType::RECOGNITION => "recognition",
+        RowType::REPORT => "report",
+        RowType::COURSE_RUN => "course_run",
+        RowType::COURSE_RESULT => "course_result",
+        RowType::SUPPORT_CERTIFICATE => "support_certificate",
         _ => "other",
     }
 }

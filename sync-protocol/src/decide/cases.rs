@@ -119,7 +119,10 @@ pub(super) fn resolve<S: State>(
     let Some((scope, case)) = store(state.register(RowType::CASE, body.case.0))? else {
         return Err(Code::NotFound.into());
     };
-    allowed(context.may(op, Action::ResolveCase, scope))?;
+    let role = allowed(context.may(op, Action::ResolveCase, scope))?;
+    if case.groups.contains_key(&case::FLOW) {
+        return Err(Code::CaseOtherKind.into());
+    }
     let status: Option<CaseStatusValue> = case.group(case::STATUS);
     if status.is_none_or(|status| status.status != "open") {
         return Err(Code::AlreadyResolved.into());
@@ -146,8 +149,9 @@ pub(super) fn resolve<S: State>(
     let mut next = Register { ver: row_ver, ..row };
     next.groups.insert(subject.group, Group::set(body.value.clone(), context.stamp(row_ver)));
     registers::forget_without_consent(&mut next);
+    let mut changes = Vec::new();
     if ty == RowType::VISIT_STATE {
-        visits::settle(state, context, row_scope, &before, &mut next)?;
+        changes = visits::settle(state, context, row_scope, role, &before, &mut next)?;
     }
 
     let case_ver = case.ver.next(context.server_epoch);
@@ -160,7 +164,7 @@ pub(super) fn resolve<S: State>(
     };
     let mut closed = Register { ver: case_ver, ..case };
     closed.groups.insert(case::STATUS, Group::set(Raw(settled.cbor()), context.stamp(case_ver)));
-    let changes =
-        vec![Change::PutRegister { scope: row_scope, register: next }, Change::PutRegister { scope, register: closed }];
+    changes.push(Change::PutRegister { scope: row_scope, register: next });
+    changes.push(Change::PutRegister { scope, register: closed });
     Ok(Decision::applied(case_ver, changes))
 }
