@@ -373,8 +373,11 @@ fn course_run() -> CourseRun {
     }
 }
 
+/// The name of a vector, its row's type and id, its groups.
+type Named = (&'static str, RowType, u8, Vec<(u8, Raw)>);
+
 /// One row of every type that the office steers with, and a case from the field.
-fn office_rows() -> Vec<(&'static str, RowType, u8, Vec<(u8, Raw)>)> {
+fn office_rows() -> Vec<Named> {
     let (commune, officer, month) = (UnitId(id(COMMUNE)), UserId(id(0xa4)), Month(24_322));
     let flow = CaseFlow {
         kind: "device_need".into(),
