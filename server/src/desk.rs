@@ -260,6 +260,8 @@ fn functions(intent: &Intent) -> &'static [Action] {
         Intent::VisitApprove(_) => &[Action::ApproveVisit],
         Intent::PlanCreate(_) | Intent::PlanSet(_) | Intent::PlanCancel(_) => &[Action::WritePlan],
         Intent::CaseResolve(_) => &[Action::ResolveCase],
+        Intent::CaseOpen(_) => &[Action::OpenCase],
+        Intent::CaseAdvance(_) => &[Action::AdvanceCase],
         Intent::UnitCreate(_) | Intent::UnitSet(_) => &[Action::WriteUnit],
         Intent::TeamCreate(_) | Intent::TeamSet(_) | Intent::MemberAdd(_) | Intent::MemberEnd(_) => {
             &[Action::WriteTeam]
@@ -272,6 +274,18 @@ fn functions(intent: &Intent) -> &'static [Action] {
         Intent::GrantEnd(_) => &[Action::GrantTeamRole, Action::GrantOfficeRole],
         Intent::UserCreate(_) => &[Action::WriteUser],
         Intent::PeriodSet(_) => &[Action::SetPeriod],
+        Intent::CampaignCreate(_) | Intent::CampaignSet(_) | Intent::CampaignPublish(_) | Intent::CampaignClose(_) => {
+            &[Action::WriteCampaign]
+        }
+        Intent::TargetCreate(_) | Intent::TargetSet(_) | Intent::TargetPublish(_) => &[Action::WriteTarget],
+        Intent::DenominatorSet(_) | Intent::ManualSet(_) => &[Action::WriteFigures],
+        Intent::RecognitionPropose(_) => &[Action::ProposeRecognition],
+        Intent::RecognitionAdvance(_) => &[Action::AdvanceRecognition],
+        Intent::ReportSave(_) | Intent::ReportSubmit(_) => &[Action::WriteReport],
+        Intent::ReportReturn(_) | Intent::ReportAccept(_) => &[Action::ReviewReport],
+        Intent::CourseRunRecord(_) => &[Action::RecordCourse],
+        Intent::CourseResultSet(_) => &[Action::WriteOwnResult],
+        Intent::SupportSign(_) | Intent::SupportRevoke(_) => &[Action::SignSupport],
     }
 }
 
@@ -443,7 +457,9 @@ fn target(intent: &Intent) -> Option<Uuid> {
         | Intent::MarketSet(body)
         | Intent::PlanSet(body)
         | Intent::UnitSet(body)
-        | Intent::TeamSet(body) => Some(body.id),
+        | Intent::TeamSet(body)
+        | Intent::CampaignSet(body)
+        | Intent::TargetSet(body) => Some(body.id),
         Intent::HouseholdMove(body) => Some(body.id),
         Intent::HouseholdMerge(body) => Some(body.winner.0),
         Intent::HouseholdUnmerge(body) => Some(body.loser.0),
@@ -454,6 +470,14 @@ fn target(intent: &Intent) -> Option<Uuid> {
         Intent::VisitApprove(body) => Some(body.visit.0),
         Intent::PlanCancel(body) => Some(body.plan.0),
         Intent::CaseResolve(body) => Some(body.case.0),
+        Intent::CaseAdvance(body) => Some(body.case.0),
+        Intent::CampaignPublish(body) => Some(body.campaign.0),
+        Intent::CampaignClose(body) => Some(body.campaign.0),
+        Intent::TargetPublish(body) => Some(body.target.0),
+        Intent::RecognitionAdvance(body) => Some(body.recognition.0),
+        Intent::ReportReturn(body) => Some(body.report.0),
+        Intent::ReportAccept(body) => Some(body.report.0),
+        Intent::SupportRevoke(body) => Some(body.certificate.0),
         Intent::MemberEnd(body) => Some(body.member.0),
         Intent::GrantEnd(body) => Some(body.grant.0),
         Intent::HouseholdCreate(_)
@@ -468,7 +492,18 @@ fn target(intent: &Intent) -> Option<Uuid> {
         | Intent::MemberAdd(_)
         | Intent::GrantGive(_)
         | Intent::UserCreate(_)
-        | Intent::PeriodSet(_) => None,
+        | Intent::PeriodSet(_)
+        | Intent::CaseOpen(_)
+        | Intent::CampaignCreate(_)
+        | Intent::TargetCreate(_)
+        | Intent::DenominatorSet(_)
+        | Intent::ManualSet(_)
+        | Intent::RecognitionPropose(_)
+        | Intent::ReportSave(_)
+        | Intent::ReportSubmit(_)
+        | Intent::CourseRunRecord(_)
+        | Intent::CourseResultSet(_)
+        | Intent::SupportSign(_) => None,
     }
 }
 

@@ -497,6 +497,29 @@ impl State for Work<'_> {
         Ok(found)
     }
 
+    fn registers_in(&mut self, scope: ScopeId, ty: RowType) -> Result<Vec<Register>> {
+        const PAGE: usize = 500;
+        let (mut found, mut after) = (BTreeMap::new(), None);
+        loop {
+            let page = self.tx.rows_of(scope, ty, after, PAGE)?;
+            for bytes in &page {
+                let register = register_of(bytes)?;
+                after = Some(register.id);
+                found.insert(register.id, register);
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        for ((_, id), known) in self.registers.iter().filter(|((of, _), _)| *of == ty) {
+            match known {
+                Some((at, register)) if *at == scope => drop(found.insert(*id, register.clone())),
+                _ => drop(found.remove(id)),
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
     fn has_left(&mut self, scope: ScopeId, ty: RowType, id: Uuid) -> Result<bool> {
         if self.gone.contains(&(scope, ty, id)) {
             return Ok(true);

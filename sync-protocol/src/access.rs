@@ -3,6 +3,8 @@
 //! The server builds a `Principal` from its store for every request (roles and scopes are in no token); the phone builds
 //! one from what the control frame told it, for predictions. Source: docs/DOMAIN.md §2, security decisions in docs/SECURITY.
 
+use std::collections::BTreeSet;
+
 use crate::ids::{ScopeId, ServerMs, UserId};
 
 /// What a grant makes somebody.
@@ -146,6 +148,30 @@ pub enum Action {
     GiveCode,
     /// Open or close a reporting month.
     SetPeriod,
+    /// Open a case from the field. Which kinds: `CaseKind::may_open`.
+    OpenCase,
+    /// Take a case from the field one step on. Which steps: `case_flow::transition`.
+    AdvanceCase,
+    /// Run a campaign, or add a target to one.
+    WriteCampaign,
+    /// Set a target.
+    WriteTarget,
+    /// Enter a base number, or type a number for a period.
+    WriteFigures,
+    /// Propose a person or a commune for recognition.
+    ProposeRecognition,
+    /// Take a recognition one step on. Which steps: `recognition_flow::transition`.
+    AdvanceRecognition,
+    /// Write and hand in a report.
+    WriteReport,
+    /// Return or accept a report.
+    ReviewReport,
+    /// Enter a course that was held.
+    RecordCourse,
+    /// Enter one's own attempt at a course's quiz.
+    WriteOwnResult,
+    /// Sign that a team was active in a month, or take the signature back.
+    SignSupport,
 }
 
 /// The answer, with the role that gave it.
@@ -183,6 +209,13 @@ fn may(role: Role, action: Action) -> bool {
         WriteUnit | WriteTeam | GrantTeamRole | WriteUser => matches!(role, CommuneOfficer | Admin),
         GiveCode => matches!(role, TeamLeader | CommuneOfficer | Admin),
         GrantOfficeRole => matches!(role, Admin),
+        OpenCase => matches!(role, Member | TeamLeader | CommuneOfficer | PrivacyOfficer),
+        AdvanceCase => matches!(role, Member | TeamLeader | CommuneOfficer | ProvinceOfficer | PrivacyOfficer),
+        WriteFigures | SignSupport => matches!(role, CommuneOfficer),
+        WriteCampaign | WriteTarget | ReviewReport | RecordCourse => matches!(role, CommuneOfficer | ProvinceOfficer),
+        ProposeRecognition => matches!(role, Member | TeamLeader | CommuneOfficer),
+        AdvanceRecognition | WriteReport => matches!(role, TeamLeader | CommuneOfficer | ProvinceOfficer),
+        WriteOwnResult => matches!(role, Member | TeamLeader),
     }
 }
 
@@ -190,7 +223,7 @@ fn may(role: Role, action: Action) -> bool {
 /// teams, units, months, reviews, moves) gets no grace: the revision on an op is only what its device claims.
 fn is_field_work(action: Action) -> bool {
     use Action::*;
-    matches!(action, WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan)
+    matches!(action, WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan | OpenCase)
 }
 
 /// Decides whether a principal may act in a scope.
@@ -199,20 +232,7 @@ fn is_field_work(action: Action) -> bool {
 /// clock. The strongest role that may do it answers. An admin's grant holds everywhere, for what an admin may do.
 pub fn authorise(principal: &Principal, action: Action, scope: ScopeId, op_rev: Option<u64>, now: ServerMs) -> Access {
     let mut best = Access::Denied;
-    for holding in &principal.holdings {
-        let here = holding.scope == scope || (holding.role == Role::Admin && holding.scope == INSTALLATION);
-        if !here || !may(holding.role, action) {
-            continue;
-        }
-        let access = match (holding.ended, op_rev) {
-            (None, _) => Access::Allowed(holding.role),
-            (Some(ended), Some(rev))
-                if is_field_work(action) && rev < ended.rev && now.0 <= ended.at.0.saturating_add(LATE_GRACE_MS) =>
-            {
-                Access::Late(holding.role)
-            }
-            _ => continue,
-        };
+    for access in answers(principal, action, scope, op_rev, now) {
         best = match (best, access) {
             (Access::Allowed(a), Access::Allowed(b)) => Access::Allowed(a.max(b)),
             (Access::Late(a), Access::Late(b)) => Access::Late(a.max(b)),
@@ -221,6 +241,43 @@ pub fn authorise(principal: &Principal, action: Action, scope: ScopeId, op_rev: 
         };
     }
     best
+}
+
+/// Every role by which a principal may act in a scope, for workflows in which a stronger role is not a wider one. The
+/// arguments are those of [`authorise`].
+pub fn roles(
+    principal: &Principal,
+    action: Action,
+    scope: ScopeId,
+    op_rev: Option<u64>,
+    now: ServerMs,
+) -> BTreeSet<Role> {
+    answers(principal, action, scope, op_rev, now).filter_map(Access::role).collect()
+}
+
+/// What each holding answers, where it does not deny.
+fn answers(
+    principal: &Principal,
+    action: Action,
+    scope: ScopeId,
+    op_rev: Option<u64>,
+    now: ServerMs,
+) -> impl Iterator<Item = Access> {
+    principal.holdings.iter().filter_map(move |holding| {
+        let here = holding.scope == scope || (holding.role == Role::Admin && holding.scope == INSTALLATION);
+        if !here || !may(holding.role, action) {
+            return None;
+        }
+        match (holding.ended, op_rev) {
+            (None, _) => Some(Access::Allowed(holding.role)),
+            (Some(ended), Some(rev))
+                if is_field_work(action) && rev < ended.rev && now.0 <= ended.at.0.saturating_add(LATE_GRACE_MS) =>
+            {
+                Some(Access::Late(holding.role))
+            }
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -274,6 +331,17 @@ mod tests {
                 Action::GrantOfficeRole,
                 Action::WriteUser,
                 Action::SetPeriod,
+                Action::AdvanceCase,
+                Action::WriteCampaign,
+                Action::WriteTarget,
+                Action::WriteFigures,
+                Action::ProposeRecognition,
+                Action::AdvanceRecognition,
+                Action::WriteReport,
+                Action::ReviewReport,
+                Action::RecordCourse,
+                Action::WriteOwnResult,
+                Action::SignSupport,
             ] {
                 assert_eq!(
                     authorise(&former, action, scope(1), Some(1), ServerMs(2_000)),
@@ -305,5 +373,42 @@ mod tests {
             let who = principal(vec![Holding { scope: scope(1), role, ended: None }]);
             assert_eq!(authorise(&who, Action::ReadRows, scope(1), None, ServerMs(0)), Access::Denied, "{role:?}");
         }
+    }
+
+    #[test]
+    fn what_the_commune_steers_with_lies_in_the_hands_that_the_field_gave_it() {
+        let who_may = |action| -> Vec<&str> {
+            let may = |role: &Role| {
+                let who = principal(vec![Holding { scope: scope(1), role: *role, ended: None }]);
+                assert!(roles(&who, action, scope(2), None, ServerMs(0)).is_empty(), "{action:?} elsewhere");
+                let found = roles(&who, action, scope(1), None, ServerMs(0));
+                assert_eq!(found.first().copied(), authorise(&who, action, scope(1), None, ServerMs(0)).role());
+                !found.is_empty()
+            };
+            Role::ALL.into_iter().filter(may).map(Role::code).collect()
+        };
+        let (team, officer, province) = (["member", "team_leader"], "commune_officer", "province_officer");
+        let [member, leader] = team;
+        assert_eq!(who_may(Action::OpenCase), [member, leader, officer, "privacy_officer"]);
+        assert_eq!(who_may(Action::AdvanceCase), [member, leader, officer, province, "privacy_officer"]);
+        for action in [Action::WriteCampaign, Action::WriteTarget, Action::ReviewReport, Action::RecordCourse] {
+            assert_eq!(who_may(action), [officer, province], "{action:?}");
+        }
+        for action in [Action::WriteFigures, Action::SignSupport] {
+            assert_eq!(who_may(action), [officer], "{action:?}");
+        }
+        assert_eq!(who_may(Action::ProposeRecognition), [member, leader, officer]);
+        for action in [Action::AdvanceRecognition, Action::WriteReport] {
+            assert_eq!(who_may(action), [leader, officer, province], "{action:?}");
+        }
+        assert_eq!(who_may(Action::WriteOwnResult), team);
+    }
+
+    #[test]
+    fn each_role_of_a_person_is_told_apart() {
+        let hold = |role| Holding { scope: scope(1), role, ended: None };
+        let both = principal(vec![hold(Role::PrivacyOfficer), hold(Role::CommuneOfficer), hold(Role::Auditor)]);
+        let found = roles(&both, Action::AdvanceCase, scope(1), None, ServerMs(0));
+        assert_eq!(found, BTreeSet::from([Role::CommuneOfficer, Role::PrivacyOfficer]));
     }
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::{Weekday, vi_date};
 use crate::catalogue::Catalogue;
+use crate::entity::{CampaignFrame, CampaignState, CampaignTargets, campaign};
 use crate::ids::{CampaignId, Day, UnitId};
+use crate::row::Register;
 
 /// What kind of campaign.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -254,6 +256,36 @@ pub fn daily_count_day(visit_day: Day, entered: Day, entered_minute: u32, cut_mi
 }
 
 impl Campaign {
+    /// Reads a stored campaign of a unit. One that was closed early ends on that day. `None` when the row holds something
+    /// that this version does not know.
+    pub fn read(unit: UnitId, register: &Register) -> Option<Self> {
+        let frame: CampaignFrame = register.group(campaign::FRAME)?;
+        let state: CampaignState = register.group(campaign::STATE)?;
+        let recurrence = match (frame.weekly, frame.yearly) {
+            (None, None) => None,
+            (Some(day), None) => Some(Recurrence::Weekly(*Weekday::ALL.get(usize::from(day).checked_sub(1)?)?)),
+            (None, Some((month, day))) => Some(Recurrence::Yearly { month, day }),
+            (Some(_), Some(_)) => return None,
+        };
+        let mut targets: BTreeMap<UnitId, BTreeMap<String, u64>> = BTreeMap::new();
+        if let Some(read) = register.group::<CampaignTargets>(campaign::TARGETS) {
+            for target in read.targets {
+                targets.entry(target.unit).or_default().insert(target.kind, target.value);
+            }
+        }
+        Some(Self {
+            id: CampaignId(register.id),
+            unit,
+            kind: CampaignKind::from_code(&frame.kind)?,
+            from: frame.from,
+            to: state.closed.map_or(frame.to, |closed| closed.min(frame.to)),
+            recurrence,
+            kinds: frame.kinds.into_iter().collect(),
+            published: state.published.is_some() && state.closed.is_none_or(|closed| closed >= frame.from),
+            targets,
+        })
+    }
+
     /// Checks a campaign against the catalogue and against the others.
     ///
     /// # Errors

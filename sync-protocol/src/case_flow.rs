@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use crate::access::Role;
 use crate::calendar::{CalendarError, DueStatus, Holidays, due_status};
+use crate::entity::{CaseFlow, CaseSteps, case};
 use crate::ids::{Day, UnitId};
+use crate::row::Register;
 use crate::text::{TextLimit, check_text, forbidden_numbers};
 
 /// What a case is about.
@@ -269,6 +271,19 @@ impl Case {
         Ok(Self { kind, unit, opened: day, steps: Vec::new() })
     }
 
+    /// Reads a stored case by taking its steps again. `None` when the row is no case from the field, or holds something
+    /// that this version does not know.
+    pub fn read(register: &Register) -> Option<Self> {
+        let flow: CaseFlow = register.group(case::FLOW)?;
+        let kind = CaseKind::from_code(&flow.kind)?;
+        let mut read = Self::open(kind, flow.unit, Role::from_code(&flow.role)?, flow.opened).ok()?;
+        for step in register.group::<CaseSteps>(case::STEPS)?.steps {
+            let (to, role) = (CaseStatus::from_code(&step.to)?, Role::from_code(&step.role)?);
+            read.advance(to, role, step.text.as_deref().unwrap_or_default(), step.day).ok()?;
+        }
+        Some(read)
+    }
+
     /// Takes one step. On an error nothing has changed.
     ///
     /// # Errors
@@ -279,7 +294,7 @@ impl Case {
         if needs == Needs::Nothing && !text.is_empty() {
             return Err(CaseRefused::BadText(needs));
         }
-        if day < self.steps.last().map_or(self.opened, |step| step.day) {
+        if day < self.last_day() {
             return Err(CaseRefused::BackInTime);
         }
         self.steps.push(CaseStep { to, day, text: text.to_owned() });
@@ -314,6 +329,11 @@ impl Case {
     /// The answer since it was last opened: of `resolved` or `rejected`.
     pub fn answer(&self) -> Option<&CaseStep> {
         self.last(&[CaseStatus::Resolved, CaseStatus::Rejected])
+    }
+
+    /// The day of the last step, or on which it was opened.
+    pub fn last_day(&self) -> Day {
+        self.steps.last().map_or(self.opened, |step| step.day)
     }
 
     /// The day from which the deadline runs: when it was opened, or last reopened.

@@ -6,13 +6,19 @@
 
 mod admin;
 mod cases;
+mod field_cases;
 mod households;
+mod merits;
+mod office;
 mod registers;
+mod reports;
 mod visits;
+
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::access::{Access, Action, Principal, authorise};
+use crate::access::{Access, Action, Principal, Role, authorise, roles};
 use crate::catalogue::Catalogue;
 use crate::cbor::{Cbor, Malformed};
 use crate::ids::*;
@@ -28,6 +34,8 @@ pub trait State {
 
     /// A live register with the scope it is in.
     fn register(&mut self, ty: RowType, id: Uuid) -> Result<Option<(ScopeId, Register)>, Self::Error>;
+    /// All live registers of a type in a scope, in the order of their ids.
+    fn registers_in(&mut self, scope: ScopeId, ty: RowType) -> Result<Vec<Register>, Self::Error>;
     /// Whether a register was in a scope before and left it.
     fn has_left(&mut self, scope: ScopeId, ty: RowType, id: Uuid) -> Result<bool, Self::Error>;
     /// An event with its scope.
@@ -116,6 +124,12 @@ impl Context<'_> {
     /// Whether the principal may do this in a scope, as of this op.
     fn may(&self, op: &Op, action: Action, scope: ScopeId) -> Access {
         authorise(self.principal, action, scope, Some(op.grants_rev), self.received)
+    }
+
+    /// Every role by which the principal may do this in a scope; not found when there is none.
+    fn roles(&self, op: &Op, action: Action, scope: ScopeId) -> Result<BTreeSet<Role>, Refusal> {
+        let found = roles(self.principal, action, scope, Some(op.grants_rev), self.received);
+        if found.is_empty() { Err(Code::NotFound.into()) } else { Ok(found) }
     }
 
     /// The server's day.
@@ -229,6 +243,10 @@ impl Refusal {
     fn at(code: Code, field: impl Into<String>) -> Self {
         Self { code, field: Some(field.into()), rule: None }
     }
+
+    fn by_rule(code: Code, field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self { rule: Some(rule.into()), ..Self::at(code, field) }
+    }
 }
 
 impl From<Malformed> for Refusal {
@@ -255,7 +273,7 @@ fn store<T, E>(result: Result<T, E>) -> Result<T, Stop<E>> {
 }
 
 /// Turns an answer of `authorise` into a step: nobody learns whether what is not theirs exists.
-fn allowed(access: Access) -> Result<crate::access::Role, Refusal> {
+fn allowed(access: Access) -> Result<Role, Refusal> {
     access.role().ok_or_else(|| Refusal::from(Code::NotFound))
 }
 
@@ -304,6 +322,8 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Intent::VisitReturn(body) => visits::send_back(state, context, op, body),
         Intent::VisitApprove(body) => visits::approve(state, context, op, body),
         Intent::CaseResolve(body) => cases::resolve(state, context, op, body),
+        Intent::CaseOpen(body) => field_cases::open(state, context, op, body),
+        Intent::CaseAdvance(body) => field_cases::advance(state, context, op, body),
         Intent::UnitCreate(body) => admin::create_unit(state, context, op, body),
         Intent::MemberAdd(body) => admin::add_member(state, context, op, body),
         Intent::MemberEnd(body) => admin::end_member(state, context, op, body),
@@ -311,6 +331,25 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Intent::GrantEnd(body) => admin::end_grant(state, context, op, body),
         Intent::UserCreate(body) => admin::create_user(state, context, op, body),
         Intent::PeriodSet(body) => admin::set_period(state, context, op, body),
+        Intent::CampaignCreate(body) => office::create_campaign(state, context, op, body),
+        Intent::CampaignSet(body) => office::set_campaign(state, context, op, body),
+        Intent::CampaignPublish(body) => office::publish_campaign(state, context, op, body),
+        Intent::CampaignClose(body) => office::close_campaign(state, context, op, body),
+        Intent::TargetCreate(body) => office::create_target(state, context, op, body),
+        Intent::TargetSet(body) => office::set_target(state, context, op, body),
+        Intent::TargetPublish(body) => office::publish_target(state, context, op, body),
+        Intent::DenominatorSet(body) => office::set_denominator(state, context, op, body),
+        Intent::ManualSet(body) => office::set_manual(state, context, op, body),
+        Intent::RecognitionPropose(body) => merits::propose(state, context, op, body),
+        Intent::RecognitionAdvance(body) => merits::advance(state, context, op, body),
+        Intent::ReportSave(body) => reports::save(state, context, op, body),
+        Intent::ReportSubmit(body) => reports::submit(state, context, op, body),
+        Intent::ReportReturn(body) => reports::send_back(state, context, op, body),
+        Intent::ReportAccept(body) => reports::accept(state, context, op, body),
+        Intent::CourseRunRecord(body) => merits::record_course(state, context, op, body),
+        Intent::CourseResultSet(body) => merits::set_course_result(state, context, op, body),
+        Intent::SupportSign(body) => merits::sign_support(state, context, op, body),
+        Intent::SupportRevoke(body) => merits::revoke_support(state, context, op, body),
     };
     match decided.and_then(|decision| readable(&decision).map(|()| decision).map_err(Stop::Refused)) {
         Ok(decision) => Ok(decision),

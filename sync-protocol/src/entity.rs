@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::calendar::{Period, PeriodKind, Report};
+use crate::case_flow::CaseKind;
 use crate::cbor::Raw;
 use crate::ids::*;
 use crate::int_map;
@@ -147,6 +149,91 @@ pub mod case {
     pub const SIDES: GroupKey = 2;
     /// `CaseStatusValue`.
     pub const STATUS: GroupKey = 3;
+    /// `CaseFlow`: what a case from the field is about. Such a case has no groups 1 to 3. Moved on by rules, never merged.
+    pub const FLOW: GroupKey = 4;
+    /// `CaseSteps`. Moved on by rules, never merged.
+    pub const STEPS: GroupKey = 5;
+}
+
+/// Group numbers of a campaign. None is ever merged: an edit from an older view is refused.
+pub mod campaign {
+    use super::GroupKey;
+    /// `CampaignFrame`.
+    pub const FRAME: GroupKey = 1;
+    /// `CampaignWords`.
+    pub const WORDS: GroupKey = 2;
+    /// `CampaignTargets`.
+    pub const TARGETS: GroupKey = 3;
+    /// `CampaignState`. Moved on by rules.
+    pub const STATE: GroupKey = 4;
+}
+
+/// Group numbers of a target. None is ever merged.
+pub mod target {
+    use super::GroupKey;
+    /// `TargetGoal`.
+    pub const GOAL: GroupKey = 1;
+    /// `TargetClears`.
+    pub const CLEARS: GroupKey = 2;
+    /// `TargetState`. Moved on by rules.
+    pub const STATE: GroupKey = 3;
+}
+
+/// Group numbers of a denominator. Never merged.
+pub mod denominator {
+    use super::GroupKey;
+    /// `DenominatorValue`.
+    pub const VALUE: GroupKey = 1;
+}
+
+/// Group numbers of a typed number. Never merged.
+pub mod manual_number {
+    use super::GroupKey;
+    /// `ManualValue`.
+    pub const VALUE: GroupKey = 1;
+}
+
+/// Group numbers of a recognition. None is ever merged.
+pub mod recognition {
+    use super::GroupKey;
+    /// `RecognitionSubject`.
+    pub const SUBJECT: GroupKey = 1;
+    /// `RecognitionSteps`. Moved on by rules.
+    pub const STEPS: GroupKey = 2;
+}
+
+/// Group numbers of a report. None is ever merged.
+pub mod report {
+    use super::GroupKey;
+    /// `ReportFrame`.
+    pub const FRAME: GroupKey = 1;
+    /// `ReportTexts`.
+    pub const TEXTS: GroupKey = 2;
+    /// `ReportState`. Moved on by rules.
+    pub const STATE: GroupKey = 3;
+}
+
+/// Group numbers of a course that was held.
+pub mod course_run {
+    use super::GroupKey;
+    /// `CourseRun`.
+    pub const RUN: GroupKey = 1;
+}
+
+/// Group numbers of a member's record in a course.
+pub mod course_result {
+    use super::GroupKey;
+    /// `CourseRecord`. Adds up, never merged.
+    pub const RECORD: GroupKey = 1;
+}
+
+/// Group numbers of a support certificate.
+pub mod support_certificate {
+    use super::GroupKey;
+    /// `Certificate`.
+    pub const CERTIFICATE: GroupKey = 1;
+    /// `Revocation`.
+    pub const REVOKED: GroupKey = 2;
 }
 
 /// Group numbers of a reporting month.
@@ -470,7 +557,7 @@ int_map! {
         /// Whether this one was looked at.
         1 => looked_at: flag bool,
     }
-    /// What a case is about.
+    /// What a conflict case is about.
     pub struct CaseSubject {
         /// `conflict`.
         0 => kind: req String,
@@ -507,6 +594,281 @@ int_map! {
         2 => at: opt ServerMs,
         /// The value chosen.
         3 => chosen: opt Raw,
+    }
+    /// What a case from the field is about, and how it stands.
+    pub struct CaseFlow {
+        /// A code of `case_flow::CaseKind`.
+        0 => kind: req String,
+        /// The village or commune.
+        1 => unit: req UnitId,
+        /// Whose need or word it is.
+        2 => household: opt HouseholdId,
+        /// Who opened it.
+        3 => opened_by: req UserId,
+        /// As what: a code of `Role`.
+        4 => role: req String,
+        /// The server's day on which it was opened.
+        5 => opened: req Day,
+        /// The last day on which an answer is in time; left out where the holidays are not known.
+        6 => due: opt Day,
+        /// To whom it was last forwarded.
+        7 => receiver: opt String,
+        /// The visit on which it was found.
+        8 => visit: opt VisitId,
+        /// The activity that opened it.
+        9 => activity: opt ActivityId,
+        /// What it is about, when no activity says so.
+        10 => text: opt String,
+        /// The server's day on which it fell with its activity, untouched.
+        11 => withdrawn: opt Day,
+    }
+    /// What was done about a case.
+    pub struct CaseSteps {
+        /// In order, since it was opened.
+        0 => steps: list CaseStepTaken,
+    }
+    /// One step of a case.
+    pub struct CaseStepTaken {
+        /// A code of `case_flow::CaseStatus`.
+        0 => to: req String,
+        /// The server's day.
+        1 => day: req Day,
+        /// As what: a code of `Role`.
+        2 => role: req String,
+        /// Who.
+        3 => by: req UserId,
+        /// Receiver, answer or reason.
+        4 => text: opt String,
+    }
+    /// When a campaign is held, and what counts.
+    pub struct CampaignFrame {
+        /// A code of `campaign::CampaignKind`.
+        0 => kind: req String,
+        /// First day.
+        1 => from: req Day,
+        /// Last day.
+        2 => to: req Day,
+        /// Weekly on one day: 1 is Monday, 7 Sunday.
+        3 => weekly: opt u8,
+        /// Yearly on one date: month and day.
+        4 => yearly: opt (u32, u32),
+        /// Kinds of activity that count.
+        5 => kinds: list String,
+    }
+    /// What a campaign is called, and who takes part.
+    pub struct CampaignWords {
+        /// Its title.
+        0 => title: req String,
+        /// Its theme.
+        1 => theme: opt String,
+        /// Partner organisations.
+        2 => partners: list String,
+        /// A daily report is asked for.
+        3 => daily_report: flag bool,
+    }
+    /// The targets of a campaign.
+    pub struct CampaignTargets {
+        /// Of its own unit and of units below; one for each unit and kind.
+        0 => targets: list CampaignTarget,
+    }
+    /// How many activities of a kind a unit is to reach.
+    pub struct CampaignTarget {
+        /// The unit.
+        0 => unit: req UnitId,
+        /// The kind.
+        1 => kind: req String,
+        /// How many.
+        2 => value: req u64,
+    }
+    /// Where a campaign stands, apart from the calendar.
+    pub struct CampaignState {
+        /// The server's day on which it was published.
+        0 => published: opt Day,
+        /// The server's day on which it was closed; the last day on which it counts, if that is before its own.
+        1 => closed: opt Day,
+    }
+    /// What is to be reached.
+    pub struct TargetGoal {
+        /// An indicator.
+        0 => indicator: opt String,
+        /// Or a kind of activity.
+        1 => kind: opt String,
+        /// How much: digits with at most one dot.
+        2 => value: req String,
+    }
+    /// The five clears, as far as they are written.
+    pub struct TargetClears {
+        /// Rõ việc.
+        0 => task: opt String,
+        /// Rõ người.
+        1 => person: opt String,
+        /// Rõ thời gian: first day.
+        2 => from: opt Day,
+        /// Rõ thời gian: last day.
+        3 => due: opt Day,
+        /// Rõ sản phẩm.
+        4 => product: opt String,
+        /// Rõ nguồn lực.
+        5 => resource: opt String,
+    }
+    /// Who set a target, and whether it is published.
+    pub struct TargetState {
+        /// As what it was set: a code of `Role`.
+        0 => role: req String,
+        /// The server's day on which it was published.
+        1 => published: opt Day,
+    }
+    /// A base number of a unit.
+    pub struct DenominatorValue {
+        /// The unit.
+        0 => unit: req UnitId,
+        /// A code of the indicators file.
+        1 => code: req String,
+        /// First day; it holds until a later one begins.
+        2 => from: req Day,
+        /// The number.
+        3 => value: req u64,
+        /// Where it was taken from.
+        4 => source: req String,
+        /// Who entered it.
+        5 => by: req UserId,
+    }
+    /// A number that was typed for a period.
+    pub struct ManualValue {
+        /// The unit.
+        0 => unit: req UnitId,
+        /// A code of the indicators file.
+        1 => code: req String,
+        /// `month`, `quarter`, `half_year`, `year`.
+        2 => period: req String,
+        /// The last reporting month of the period.
+        3 => month: req Month,
+        /// The number: digits with at most one dot.
+        4 => value: req String,
+        /// Where it was taken from.
+        5 => source: req String,
+        /// Who typed it.
+        6 => by: req UserId,
+    }
+    /// Who is to be recognised as what.
+    pub struct RecognitionSubject {
+        /// `digital_citizen`, `digital_commune`.
+        0 => what: req String,
+        /// A person, or the commune itself; left out once anonymised.
+        1 => subject: opt uuid::Uuid,
+        /// The set of criteria, a code of the indicators file.
+        2 => set: req String,
+        /// The person has agreed to be recognised.
+        3 => consent: flag bool,
+    }
+    /// The way of a recognition.
+    pub struct RecognitionSteps {
+        /// In order; the first is `proposed`.
+        0 => steps: list RecognitionStep,
+    }
+    /// One step of a recognition.
+    pub struct RecognitionStep {
+        /// `proposed`, `verified`, `granted`, `refused`, `revoked`.
+        0 => to: req String,
+        /// The server's day; when granted, the day of the decision.
+        1 => day: req Day,
+        /// As what: a code of `Role`.
+        2 => role: req String,
+        /// Who.
+        3 => by: req UserId,
+        /// Number of the decision that grants it.
+        4 => number: opt String,
+        /// Why it was refused or revoked.
+        5 => reason: opt String,
+    }
+    /// Which report it is.
+    pub struct ReportFrame {
+        /// Whose.
+        0 => unit: req UnitId,
+        /// A code of `calendar::Report`.
+        1 => kind: req String,
+        /// The last reporting month of its period.
+        2 => month: req Month,
+    }
+    /// What was typed into a report.
+    pub struct ReportTexts {
+        /// By section: its code and the text, in ascending order of the codes.
+        0 => texts: list (String, String),
+    }
+    /// Where a report stands.
+    pub struct ReportState {
+        /// `draft`, `submitted`, `returned`, `accepted`.
+        0 => status: req String,
+        /// Who brought it there.
+        1 => by: req UserId,
+        /// The server's day.
+        2 => day: req Day,
+        /// The last day on which it was in time.
+        3 => due: opt Day,
+        /// It was handed in after that day.
+        4 => late: flag bool,
+        /// The hash of the frozen figures that it was handed in with.
+        5 => snapshot: opt [u8; 32],
+        /// Why it was returned.
+        6 => reason: opt String,
+    }
+    /// A course that was held.
+    pub struct CourseRun {
+        /// The course's code.
+        0 => course: req String,
+        /// For which unit.
+        1 => unit: req UnitId,
+        /// When.
+        2 => day: req Day,
+        /// Who taught.
+        3 => trainer: req String,
+        /// How many came.
+        4 => participants: req u32,
+        /// How many of them were women.
+        5 => women: num u32,
+        /// How many of them were 60 or older.
+        6 => aged_60: num u32,
+    }
+    /// A member's record in a course.
+    pub struct CourseRecord {
+        /// The membership.
+        0 => member: req TeamMemberId,
+        /// The course's code.
+        1 => course: req String,
+        /// The best attempt: questions answered right.
+        2 => right: req u32,
+        /// The best attempt: questions asked.
+        3 => of: req u32,
+        /// How often it was tried.
+        4 => attempts: req u32,
+    }
+    /// That a team was active in a month, as the commune signed it.
+    pub struct Certificate {
+        /// The team.
+        0 => team: req TeamId,
+        /// The reporting month.
+        1 => month: req Month,
+        /// What was counted: a code of `team::Measure`.
+        2 => measure: req String,
+        /// How many there were.
+        3 => found: req u64,
+        /// How many were asked for.
+        4 => minimum: req u64,
+        /// Whole đồng.
+        5 => amount_vnd: req u64,
+        /// Who signed.
+        6 => by: req UserId,
+        /// The server's day.
+        7 => day: req Day,
+    }
+    /// Why a signature was taken back.
+    pub struct Revocation {
+        /// The reason.
+        0 => reason: req String,
+        /// Who.
+        1 => by: req UserId,
+        /// The server's day.
+        2 => day: req Day,
     }
     /// Whether a reporting month takes changes.
     pub struct PeriodStatus {
@@ -591,4 +953,48 @@ pub fn activity_id(event: EventId, at: ClaimedMs, index: u32) -> ActivityId {
 /// The id of a commune's reporting month: there is one row per commune and month.
 pub fn period_id(commune: UnitId, month: Month) -> uuid::Uuid {
     derive_id(DerivedTag::Row, ClaimedMs(0), commune.as_bytes(), month.0)
+}
+
+/// The id of the case that an activity opens. It follows from the activity alone, so that no second one can be opened.
+pub fn field_case_id(activity: ActivityId, kind: CaseKind) -> CaseId {
+    let mut at = [0; 8];
+    at[2..].copy_from_slice(&activity.as_bytes()[..6]);
+    let at = ClaimedMs(u64::from_be_bytes(at));
+    CaseId(derive_id(DerivedTag::FieldCase, at, activity.as_bytes(), kind as u32))
+}
+
+/// The id of a unit's base number from a day on.
+pub fn denominator_id(unit: UnitId, code: &str, from: Day) -> uuid::Uuid {
+    keyed_id(RowType::DENOMINATOR, unit.0, code, from.0)
+}
+
+/// The id of a number that was typed for the period of a kind (`calendar::PeriodKind`) with this month.
+pub fn manual_number_id(unit: UnitId, code: &str, period: &str, month: Month) -> uuid::Uuid {
+    let last = PeriodKind::from_code(period).map_or(month, |kind| Period::of_month(kind, month).last_month());
+    keyed_id(RowType::MANUAL_NUMBER, unit.0, &format!("{period}/{code}"), last.0)
+}
+
+/// The id of a unit's report of a kind (`calendar::Report`) for the period with this month.
+pub fn report_id(unit: UnitId, kind: &str, month: Month) -> uuid::Uuid {
+    let last = Report::from_code(kind).map_or(month, |of| Period::of_month(of.period_kind(), month).last_month());
+    keyed_id(RowType::REPORT, unit.0, kind, last.0)
+}
+
+/// The id of a member's record in a course.
+pub fn course_result_id(member: TeamMemberId, course: &str) -> uuid::Uuid {
+    keyed_id(RowType::COURSE_RESULT, member.0, course, 0)
+}
+
+/// The id of a team's certificate for a month.
+pub fn support_id(team: TeamId, month: Month) -> uuid::Uuid {
+    keyed_id(RowType::SUPPORT_CERTIFICATE, team.0, "", month.0)
+}
+
+/// The id of the one row of a type for an id, words and a number (docs/PROTOCOL.md, I8).
+fn keyed_id(ty: RowType, id: uuid::Uuid, words: &str, number: u32) -> uuid::Uuid {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"thonso/key/1").update(&[ty.0]).update(id.as_bytes()).update(words.as_bytes());
+    let mut secret = [0; 16];
+    secret.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    derive_id(DerivedTag::Keyed, ClaimedMs(0), &secret, number)
 }

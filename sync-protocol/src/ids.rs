@@ -71,10 +71,16 @@ typed_ids! {
     EventId;
     /// One activity inside a visit.
     ActivityId;
-    /// Something that people must settle: a conflict of two entries, later also needs and feedback.
+    /// Something that people must settle: a conflict of two entries, a need, feedback.
     CaseId;
     /// A campaign.
     CampaignId;
+    /// A recognition.
+    RecognitionId;
+    /// A report.
+    ReportId;
+    /// A support certificate.
+    SupportId;
     /// What names an op whatever device, epoch and number it arrives under.
     OpUid;
 }
@@ -228,6 +234,10 @@ pub enum DerivedTag {
     Activity,
     /// The `index`-th conflict case that the op opens.
     Case,
+    /// The case that an activity opens; `index` is the place of its kind.
+    FieldCase,
+    /// The one row of its type for a unit and a key; `index` is part of the key.
+    Keyed,
 }
 
 /// Derives a UUIDv7-shaped id from a secret of 16 bytes.
@@ -242,6 +252,8 @@ pub fn derive_id(tag: DerivedTag, at: ClaimedMs, secret: &[u8; 16], index: u32) 
         DerivedTag::Row => 1,
         DerivedTag::Activity => 2,
         DerivedTag::Case => 3,
+        DerivedTag::FieldCase => 4,
+        DerivedTag::Keyed => 5,
     }]);
     hasher.update(secret);
     hasher.update(&index.to_be_bytes());

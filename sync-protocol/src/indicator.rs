@@ -4,6 +4,7 @@
 //! that bears on a figure is checked when it is loaded. Phone and server work out every figure here, from facts that
 //! they add up in a [`Tally`]. Source: docs/DOMAIN.md §10; the file itself carries the meaning of its codes.
 
+pub mod derive;
 mod evaluate;
 mod facts;
 mod formula;
@@ -684,6 +685,11 @@ impl Indicators {
     /// The base number of that code.
     pub fn denominator(&self, code: &str) -> Option<&Base> {
         self.0.lists.denominators.get(code)
+    }
+
+    /// The number of that code that officers type for a period.
+    pub fn manual_input(&self, code: &str) -> Option<&ManualInput> {
+        self.0.lists.manual_inputs.get(code)
     }
 
     /// A formula in words, for whoever asks where a figure comes from.

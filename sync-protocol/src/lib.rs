@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod phone_number;
 pub mod qr;
 pub mod quality;
+pub mod recognition_flow;
 pub mod row;
 pub mod similar;
 pub mod team;

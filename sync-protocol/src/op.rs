@@ -4,10 +4,11 @@
 use uuid::Uuid;
 
 use crate::cbor::{self, Cbor, Malformed, Raw};
-use crate::entity::{Activity, ReturnReason, VisitContent};
+use crate::entity::{Activity, CourseRun, ReturnReason, VisitContent};
 use crate::ids::*;
 use crate::int_map;
 use crate::row::{ByKey, Ver};
+use crate::units::TargetId;
 
 /// Largest op, in bytes as sent.
 pub const OP_BYTES_MAX: usize = 16 * 1024;
@@ -141,6 +142,10 @@ op_names! {
     0x0303 "plan.cancel/1" PlanCancel(CancelPlan),
     /// A conflict case is settled.
     0x0401 "case.resolve/1" CaseResolve(ResolveCase),
+    /// A case from the field is opened.
+    0x0402 "case.open/1" CaseOpen(OpenCase),
+    /// A case from the field goes one step on.
+    0x0403 "case.advance/1" CaseAdvance(AdvanceCase),
     /// A unit is entered.
     0x0501 "unit.create/1" UnitCreate(CreateRow),
     /// Field groups of a unit are set.
@@ -161,6 +166,44 @@ op_names! {
     0x0509 "user.create/1" UserCreate(CreateUser),
     /// A reporting month is opened or closed.
     0x050a "period.set/1" PeriodSet(SetPeriod),
+    /// A campaign is drafted.
+    0x0601 "campaign.create/1" CampaignCreate(CreateRow),
+    /// Field groups of a campaign are set; targets are added.
+    0x0602 "campaign.set/1" CampaignSet(SetGroups),
+    /// A campaign is published.
+    0x0603 "campaign.publish/1" CampaignPublish(PublishCampaign),
+    /// A campaign is closed.
+    0x0604 "campaign.close/1" CampaignClose(CloseCampaign),
+    /// A target is drafted.
+    0x0610 "target.create/1" TargetCreate(CreateRow),
+    /// Field groups of a target are set.
+    0x0611 "target.set/1" TargetSet(SetGroups),
+    /// A target is published.
+    0x0612 "target.publish/1" TargetPublish(PublishTarget),
+    /// A base number is entered.
+    0x0620 "denominator.set/1" DenominatorSet(SetDenominator),
+    /// A number is typed for a period.
+    0x0621 "manual.set/1" ManualSet(SetManual),
+    /// A person or commune is proposed for recognition.
+    0x0630 "recognition.propose/1" RecognitionPropose(ProposeRecognition),
+    /// A recognition goes one step on.
+    0x0631 "recognition.advance/1" RecognitionAdvance(AdvanceRecognition),
+    /// The typed texts of a report are saved.
+    0x0640 "report.save/1" ReportSave(SaveReport),
+    /// A report is handed in.
+    0x0641 "report.submit/1" ReportSubmit(SubmitReport),
+    /// A report is sent back with a reason.
+    0x0642 "report.return/1" ReportReturn(ReturnReport),
+    /// A report is accepted.
+    0x0643 "report.accept/1" ReportAccept(AcceptReport),
+    /// A course that was held is entered.
+    0x0650 "course_run.record/1" CourseRunRecord(CourseRun),
+    /// A member's attempt at a course's quiz is entered.
+    0x0651 "course_result.set/1" CourseResultSet(SetCourseResult),
+    /// The commune signs that a team was active in a month.
+    0x0660 "support.sign/1" SupportSign(SignSupport),
+    /// Such a signature is taken back.
+    0x0661 "support.revoke/1" SupportRevoke(RevokeSupport),
 }
 
 int_map! {
@@ -336,6 +379,178 @@ int_map! {
         1 => month: req Month,
         /// Open or closed.
         2 => open: flag bool,
+    }
+    /// Opens a case from the field.
+    pub struct OpenCase {
+        /// The village or commune.
+        0 => unit: req UnitId,
+        /// A code of `case_flow::CaseKind`.
+        1 => kind: req String,
+        /// Whose need or word it is.
+        2 => household: opt HouseholdId,
+        /// What it is about.
+        3 => text: req String,
+    }
+    /// Takes a case from the field one step on.
+    pub struct AdvanceCase {
+        /// Which one.
+        0 => case: req CaseId,
+        /// Where to: a code of `case_flow::CaseStatus`.
+        1 => to: req String,
+        /// Receiver, answer or reason, where the step needs one.
+        2 => text: opt String,
+    }
+    /// Publishes a campaign.
+    pub struct PublishCampaign {
+        /// Which one.
+        0 => campaign: req CampaignId,
+        /// The version that the person was looking at.
+        1 => base_ver: req Ver,
+    }
+    /// Closes a campaign.
+    pub struct CloseCampaign {
+        /// Which one.
+        0 => campaign: req CampaignId,
+    }
+    /// Publishes a target.
+    pub struct PublishTarget {
+        /// Which one.
+        0 => target: req TargetId,
+        /// The version that the person was looking at.
+        1 => base_ver: req Ver,
+    }
+    /// Enters a base number.
+    pub struct SetDenominator {
+        /// The unit.
+        0 => unit: req UnitId,
+        /// A code of the indicators file.
+        1 => code: req String,
+        /// First day.
+        2 => from: req Day,
+        /// The number.
+        3 => value: req u64,
+        /// Where it was taken from.
+        4 => source: req String,
+        /// The version that the person was looking at; left out when they saw none.
+        5 => base_ver: opt Ver,
+    }
+    /// Types a number for a period.
+    pub struct SetManual {
+        /// The unit.
+        0 => unit: req UnitId,
+        /// A code of the indicators file.
+        1 => code: req String,
+        /// `month`, `quarter`, `half_year`, `year`.
+        2 => period: req String,
+        /// A reporting month of the period.
+        3 => month: req Month,
+        /// The number: digits with at most one dot.
+        4 => value: req String,
+        /// Where it was taken from.
+        5 => source: req String,
+        /// The version that the person was looking at; left out when they saw none.
+        6 => base_ver: opt Ver,
+    }
+    /// Proposes a recognition.
+    pub struct ProposeRecognition {
+        /// The village of the person, or the commune.
+        0 => unit: req UnitId,
+        /// `digital_citizen`, `digital_commune`.
+        1 => what: req String,
+        /// The person, or the commune.
+        2 => subject: req Uuid,
+        /// The set of criteria, a code of the indicators file.
+        3 => set: req String,
+        /// The person has agreed to be recognised.
+        4 => consent: flag bool,
+    }
+    /// Takes a recognition one step on.
+    pub struct AdvanceRecognition {
+        /// Which one.
+        0 => recognition: req RecognitionId,
+        /// Where to: `verified`, `granted`, `refused`, `revoked`.
+        1 => to: req String,
+        /// Number of the decision that grants it.
+        2 => number: opt String,
+        /// Day of that decision.
+        3 => day: opt Day,
+        /// Why it is refused or revoked.
+        4 => reason: opt String,
+    }
+    /// Saves the typed texts of a report.
+    pub struct SaveReport {
+        /// Whose.
+        0 => unit: req UnitId,
+        /// A code of `calendar::Report`.
+        1 => kind: req String,
+        /// A reporting month of its period.
+        2 => month: req Month,
+        /// By section: its code and the text, in ascending order of the codes.
+        3 => texts: list (String, String),
+        /// The version that the person was looking at; left out when they saw none.
+        4 => base_ver: opt Ver,
+    }
+    /// Hands a report in.
+    pub struct SubmitReport {
+        /// Whose.
+        0 => unit: req UnitId,
+        /// A code of `calendar::Report`.
+        1 => kind: req String,
+        /// A reporting month of its period.
+        2 => month: req Month,
+        /// The hash of the frozen figures that belong to it.
+        3 => snapshot: opt [u8; 32],
+        /// The version that the person was looking at; left out when they saw none.
+        4 => base_ver: opt Ver,
+    }
+    /// Sends a report back.
+    pub struct ReturnReport {
+        /// Which one.
+        0 => report: req ReportId,
+        /// The version that the reviewer saw.
+        1 => base_ver: req Ver,
+        /// Why.
+        2 => reason: req String,
+    }
+    /// Accepts a report.
+    pub struct AcceptReport {
+        /// Which one.
+        0 => report: req ReportId,
+        /// The version that the reviewer saw.
+        1 => base_ver: req Ver,
+    }
+    /// Enters a member's attempt at a course's quiz.
+    pub struct SetCourseResult {
+        /// The membership.
+        0 => member: req TeamMemberId,
+        /// The course's code.
+        1 => course: req String,
+        /// Questions answered right.
+        2 => right: req u32,
+        /// Questions asked.
+        3 => of: req u32,
+    }
+    /// Signs that a team was active in a month.
+    pub struct SignSupport {
+        /// The team.
+        0 => team: req TeamId,
+        /// The reporting month.
+        1 => month: req Month,
+        /// What was counted: a code of `team::Measure`.
+        2 => measure: req String,
+        /// How many there were.
+        3 => found: req u64,
+        /// How many were asked for.
+        4 => minimum: req u64,
+        /// Whole đồng.
+        5 => amount_vnd: req u64,
+    }
+    /// Takes such a signature back.
+    pub struct RevokeSupport {
+        /// Which certificate.
+        0 => certificate: req SupportId,
+        /// Why.
+        1 => reason: req String,
     }
 }
 

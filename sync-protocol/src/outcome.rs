@@ -117,8 +117,8 @@ codes! {
         "The visit has no activity. Add one, or choose absent or refused.",
     /// The workflow has no such step from here.
     WrongState "wrong_state"
-        "Chuyến thăm không còn ở trạng thái cho phép làm việc này."
-        "The visit is no longer in a state that allows this.",
+        "Mục này không còn ở trạng thái cho phép làm việc này. Hãy tải lại để xem."
+        "This is no longer in a state that allows it. Reload to see what has happened.",
     /// The reviewer saw another content than the one that holds now.
     ContentChanged "content_changed"
         "Nội dung đã thay đổi sau khi anh/chị xem. Hãy xem lại rồi quyết định."
@@ -175,6 +175,18 @@ codes! {
     PersonsNotKept "persons_not_kept"
         "Thôn này không lập danh sách người. Hãy ghi theo hộ hoặc số tổng; muốn ghi từng người phải được cán bộ xã bật."
         "This village keeps no list of persons. Record by household or as counts; the commune officer decides otherwise.",
+    /// A conflict is settled by choosing a value, a case from the field step by step.
+    CaseOtherKind "case_other_kind"
+        "Vụ việc thuộc loại khác. Hai bản khác nhau thì chọn một bản; phản ánh, nhu cầu thì xử lý theo từng bước."
+        "The case is of another kind. Two answers are settled by choosing one; feedback and needs go step by step.",
+    /// What stands against a campaign; `rule` says what.
+    CampaignFault "campaign_fault"
+        "Chiến dịch chưa hợp lệ. Hãy sửa chỗ được nêu rồi gửi lại."
+        "The campaign is not right yet. Correct what is named, then send again.",
+    /// A target that is not clear in all five respects; `rule` names everything that is missing or wrong.
+    TargetIncomplete "target_incomplete"
+        "Mức giao chưa đủ 5 rõ. Hãy bổ sung các mục được nêu rồi công bố."
+        "The target is not clear in all five respects. Fill in what is named, then publish it.",
 }
 
 #[cfg(test)]

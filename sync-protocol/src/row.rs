@@ -69,6 +69,24 @@ impl RowType {
     pub const PRODUCT: Self = Self(11);
     /// A market of a commune.
     pub const MARKET: Self = Self(12);
+    /// A campaign of a commune or province.
+    pub const CAMPAIGN: Self = Self(13);
+    /// A target of a unit.
+    pub const TARGET: Self = Self(14);
+    /// A base number of a unit from a day on.
+    pub const DENOMINATOR: Self = Self(15);
+    /// A number that was typed for a period.
+    pub const MANUAL_NUMBER: Self = Self(16);
+    /// A recognition of a person or a commune.
+    pub const RECOGNITION: Self = Self(17);
+    /// A report of a unit for a period.
+    pub const REPORT: Self = Self(18);
+    /// A course that was held.
+    pub const COURSE_RUN: Self = Self(19);
+    /// A member's record in a course.
+    pub const COURSE_RESULT: Self = Self(20);
+    /// That a team was active in a month.
+    pub const SUPPORT_CERTIFICATE: Self = Self(21);
     /// Event: a visit was recorded.
     pub const VISIT_RECORDED: Self = Self(32);
     /// Event: a visit's content was corrected.
@@ -96,7 +114,7 @@ impl RowType {
 pub enum Class {
     /// Units, teams, members, cases, periods.
     Control = 0,
-    /// Households, plans, visit states, persons, businesses, products, markets.
+    /// Households, plans, visit states, persons, businesses, products, markets, and what the office steers with.
     Register = 1,
     /// Events, one bucket per quarter in which the server received them.
     Event = 2,
@@ -459,7 +477,16 @@ impl Cbor for Row {
             | RowType::PERSON
             | RowType::BUSINESS
             | RowType::PRODUCT
-            | RowType::MARKET => Register::from_cbor(bytes).map(Self::Register),
+            | RowType::MARKET
+            | RowType::CAMPAIGN
+            | RowType::TARGET
+            | RowType::DENOMINATOR
+            | RowType::MANUAL_NUMBER
+            | RowType::RECOGNITION
+            | RowType::REPORT
+            | RowType::COURSE_RUN
+            | RowType::COURSE_RESULT
+            | RowType::SUPPORT_CERTIFICATE => Register::from_cbor(bytes).map(Self::Register),
             RowType::VISIT_RECORDED | RowType::VISIT_CORRECTED | RowType::VISIT_VOIDED => {
                 Event::from_cbor(bytes).map(Self::Event)
             }

@@ -308,6 +308,14 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Visits, Self::Days, Self::Activities];
+
+    /// Reads the stable code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.code() == code)
+    }
+
     /// The stable code.
     pub fn code(self) -> &'static str {
         ["visits", "days", "activities"][self as usize]

@@ -45,7 +45,7 @@ impl VisitStatus {
     }
 }
 
-/// Why a visit may not move on.
+/// Why a visit, or a recognition, may not move on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
     /// No transition leads there from here.

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey};
 use support::*;
+use sync_protocol::case_flow::CaseKind;
 use sync_protocol::cbor::{Bytes, Cbor, IntMap, Raw, check, read};
 use sync_protocol::decide::initial_state;
 use sync_protocol::digest::{BucketState, Digest, fold, row_hash};
@@ -21,6 +22,7 @@ use sync_protocol::ids::*;
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 use sync_protocol::row::{BucketId, Class, Event, Register, Row, RowType, Stamp, Ver, flag, read_row, rows_as_bytes};
+use sync_protocol::units::TargetId;
 use sync_protocol::value::Value;
 use sync_protocol::wire::*;
 use uuid::Uuid;
@@ -229,6 +231,19 @@ fn intents() -> Vec<Intent> {
             plan: PlanId(id(0x51)), reason: Some("Gia đình đi vắng.".into()), ext: ext()
         }),
         Intent::CaseResolve(ResolveCase { case: CaseId(id(0x71)), base_ver: ver, value: class("poor").1, ext: ext() }),
+        Intent::CaseOpen(OpenCase {
+            unit: village(),
+            kind: "device_need".into(),
+            household: Some(HouseholdId(id(0x41))),
+            text: "Cần một máy cũ.".into(),
+            ext: ext(),
+        }),
+        Intent::CaseAdvance(AdvanceCase {
+            case: CaseId(id(0x72)),
+            to: "forwarded".into(),
+            text: Some("Sở Khoa học và Công nghệ".into()),
+            ext: ext(),
+        }),
         Intent::UnitCreate(CreateRow {
             scope: ScopeId(id(COMMUNE)),
             groups: unit_groups("village", "Mẫu", id(COMMUNE)),
@@ -264,6 +279,307 @@ fn intents() -> Vec<Intent> {
             ext: ext(),
         }),
         Intent::PeriodSet(SetPeriod { commune: UnitId(id(COMMUNE)), month: Month(24_322), open: false, ext: ext() }),
+    ]
+    .into_iter()
+    .chain(office_intents())
+    .collect()
+}
+
+/// What the office steers with.
+fn office_intents() -> Vec<Intent> {
+    let (ver, commune, month) = (Ver::first(1), UnitId(id(COMMUNE)), Month(24_322));
+    let mut campaign = campaign_values();
+    campaign.pop();
+    let mut goal = target_values();
+    goal.pop();
+    vec![
+        Intent::CampaignCreate(create(COMMUNE, campaign.clone())),
+        Intent::CampaignSet(set(id(0x13), ver, [campaign[2].clone()])),
+        Intent::CampaignPublish(PublishCampaign { campaign: CampaignId(id(0x13)), base_ver: ver, ext: ext() }),
+        Intent::CampaignClose(CloseCampaign { campaign: CampaignId(id(0x13)), ext: ext() }),
+        Intent::TargetCreate(create(VILLAGE, goal.clone())),
+        Intent::TargetSet(set(id(0x14), ver, [goal[1].clone()])),
+        Intent::TargetPublish(PublishTarget { target: TargetId(id(0x14)), base_ver: ver, ext: ext() }),
+        Intent::DenominatorSet(SetDenominator {
+            unit: village(),
+            code: "households".into(),
+            from: Day(20_454),
+            value: 96,
+            source: "Niên giám thống kê".into(),
+            base_ver: Some(ver),
+            ext: ext(),
+        }),
+        Intent::ManualSet(SetManual {
+            unit: commune,
+            code: "dossiers_total".into(),
+            period: "month".into(),
+            month,
+            value: "412".into(),
+            source: "Bộ phận một cửa".into(),
+            base_ver: None,
+            ext: ext(),
+        }),
+        Intent::RecognitionPropose(ProposeRecognition {
+            unit: village(),
+            what: "digital_citizen".into(),
+            subject: id(0x55),
+            set: "digital_citizen_2023".into(),
+            consent: true,
+            ext: ext(),
+        }),
+        Intent::RecognitionAdvance(AdvanceRecognition {
+            recognition: RecognitionId(id(0x17)),
+            to: "granted".into(),
+            number: Some("21/QĐ-UBND".into()),
+            day: Some(Day(20_770)),
+            reason: None,
+            ext: ext(),
+        }),
+        Intent::ReportSave(SaveReport {
+            unit: village(),
+            kind: "team_month".into(),
+            month,
+            texts: report_texts(),
+            base_ver: None,
+            ext: ext(),
+        }),
+        Intent::ReportSubmit(SubmitReport {
+            unit: village(),
+            kind: "team_month".into(),
+            month,
+            snapshot: Some([0x51; 32]),
+            base_ver: Some(ver),
+            ext: ext(),
+        }),
+        Intent::ReportReturn(ReturnReport {
+            report: ReportId(id(0x18)),
+            base_ver: ver,
+            reason: "Thiếu số liệu tập huấn.".into(),
+            ext: ext(),
+        }),
+        Intent::ReportAccept(AcceptReport { report: ReportId(id(0x18)), base_ver: ver, ext: ext() }),
+        Intent::CourseRunRecord(course_run()),
+        Intent::CourseResultSet(SetCourseResult {
+            member: TeamMemberId(id(0x61)),
+            course: "safe_internet".into(),
+            right: 8,
+            of: 10,
+            ext: ext(),
+        }),
+        Intent::SupportSign(SignSupport {
+            team: TeamId(id(0x31)),
+            month,
+            measure: "visits".into(),
+            found: 5,
+            minimum: 4,
+            amount_vnd: 500_000,
+            ext: ext(),
+        }),
+        Intent::SupportRevoke(RevokeSupport {
+            certificate: SupportId(id(0x21)),
+            reason: "Nhầm tổ.".into(),
+            ext: ext(),
+        }),
+    ]
+}
+
+fn campaign_values() -> Vec<(u8, Raw)> {
+    let frame = CampaignFrame {
+        kind: "thursday_online".into(),
+        from: Day(20_758),
+        to: Day(20_787),
+        weekly: Some(4),
+        yearly: None,
+        kinds: vec!["dvc_account".into(), "dvc_submission".into()],
+        ext: ext(),
+    };
+    let words = CampaignWords {
+        title: "Thứ năm trực tuyến".into(),
+        theme: Some("Nộp hồ sơ tại nhà".into()),
+        partners: vec!["Bưu điện xã".into()],
+        daily_report: true,
+        ext: ext(),
+    };
+    let target = CampaignTarget { unit: village(), kind: "dvc_account".into(), value: 20, ext: ext() };
+    let state = CampaignState { published: Some(Day(20_750)), closed: Some(Day(20_780)), ext: ext() };
+    vec![
+        (campaign::FRAME, Raw(frame.cbor())),
+        (campaign::WORDS, Raw(words.cbor())),
+        (campaign::TARGETS, Raw(CampaignTargets { targets: vec![target], ext: ext() }.cbor())),
+        (campaign::STATE, Raw(state.cbor())),
+    ]
+}
+
+fn target_values() -> Vec<(u8, Raw)> {
+    let goal = TargetGoal { indicator: None, kind: Some("vneid_level2".into()), value: "40".into(), ext: ext() };
+    let clears = TargetClears {
+        task: Some("Kích hoạt định danh mức 2.".into()),
+        person: Some("Tổ thôn Mẫu".into()),
+        from: Some(Day(20_772)),
+        due: Some(Day(20_801)),
+        product: Some("Số lượng theo thôn".into()),
+        resource: Some("Hai máy tính bảng".into()),
+        ext: ext(),
+    };
+    let state = TargetState { role: "commune_officer".into(), published: Some(Day(20_773)), ext: ext() };
+    vec![(target::GOAL, Raw(goal.cbor())), (target::CLEARS, Raw(clears.cbor())), (target::STATE, Raw(state.cbor()))]
+}
+
+fn report_texts() -> Vec<(String, String)> {
+    vec![("difficulties".into(), "Sóng yếu.".into()), ("proposals".into(), "Thêm một trạm.".into())]
+}
+
+fn course_run() -> CourseRun {
+    CourseRun {
+        course: "safe_internet".into(),
+        unit: UnitId(id(COMMUNE)),
+        day: Day(20_770),
+        trainer: "Cán bộ Sở".into(),
+        participants: 30,
+        women: 18,
+        aged_60: 4,
+        ext: ext(),
+    }
+}
+
+/// The name of a vector, its row's type and id, its groups.
+type Named = (&'static str, RowType, u8, Vec<(u8, Raw)>);
+
+/// One row of every type that the office steers with, and a case from the field.
+fn office_rows() -> Vec<Named> {
+    let (commune, officer, month) = (UnitId(id(COMMUNE)), UserId(id(0xa4)), Month(24_322));
+    let flow = CaseFlow {
+        kind: "device_need".into(),
+        unit: village(),
+        household: Some(HouseholdId(id(0x41))),
+        opened_by: user(),
+        role: "member".into(),
+        opened: Day(20_760),
+        due: Some(Day(20_767)),
+        receiver: Some("Sở Khoa học và Công nghệ".into()),
+        visit: Some(visit_id()),
+        activity: Some(ActivityId(id(0xe5))),
+        text: Some("Cần một máy cũ.".into()),
+        withdrawn: Some(Day(20_761)),
+        ext: ext(),
+    };
+    let taken = |to: &str, text: Option<&str>| CaseStepTaken {
+        to: to.into(),
+        day: Day(20_761),
+        role: "commune_officer".into(),
+        by: officer,
+        text: text.map(str::to_owned),
+        ext: ext(),
+    };
+    let steps = vec![taken("acknowledged", None), taken("forwarded", Some("Sở Khoa học và Công nghệ"))];
+    let number = DenominatorValue {
+        unit: village(),
+        code: "households".into(),
+        from: Day(20_454),
+        value: 96,
+        source: "Niên giám thống kê".into(),
+        by: officer,
+        ext: ext(),
+    };
+    let typed = ManualValue {
+        unit: commune,
+        code: "dossiers_total".into(),
+        period: "month".into(),
+        month,
+        value: "412".into(),
+        source: "Bộ phận một cửa".into(),
+        by: officer,
+        ext: ext(),
+    };
+    let subject = RecognitionSubject {
+        what: "digital_citizen".into(),
+        subject: Some(id(0x55)),
+        set: "digital_citizen_2023".into(),
+        consent: true,
+        ext: ext(),
+    };
+    let step = |to: &str, number: Option<&str>, reason: Option<&str>| RecognitionStep {
+        to: to.into(),
+        day: Day(20_770),
+        role: "commune_officer".into(),
+        by: officer,
+        number: number.map(str::to_owned),
+        reason: reason.map(str::to_owned),
+        ext: ext(),
+    };
+    let way = vec![step("granted", Some("21/QĐ-UBND"), None), step("revoked", None, Some("Cấp nhầm."))];
+    let frame = ReportFrame { unit: village(), kind: "team_month".into(), month, ext: ext() };
+    let state = ReportState {
+        status: "returned".into(),
+        by: officer,
+        day: Day(20_775),
+        due: Some(Day(20_772)),
+        late: true,
+        snapshot: Some([0x51; 32]),
+        reason: Some("Thiếu số liệu tập huấn.".into()),
+        ext: ext(),
+    };
+    let record = CourseRecord {
+        member: TeamMemberId(id(0x61)),
+        course: "safe_internet".into(),
+        right: 8,
+        of: 10,
+        attempts: 3,
+        ext: ext(),
+    };
+    let certificate = Certificate {
+        team: TeamId(id(0x31)),
+        month,
+        measure: "visits".into(),
+        found: 5,
+        minimum: 4,
+        amount_vnd: 500_000,
+        by: officer,
+        day: Day(20_775),
+        ext: ext(),
+    };
+    let revoked = Revocation { reason: "Nhầm tổ.".into(), by: officer, day: Day(20_776), ext: ext() };
+    vec![
+        (
+            "07-case-from-the-field",
+            RowType::CASE,
+            0x72,
+            vec![(case::FLOW, Raw(flow.cbor())), (case::STEPS, Raw(CaseSteps { steps, ext: ext() }.cbor()))],
+        ),
+        ("13-campaign", RowType::CAMPAIGN, 0x13, campaign_values()),
+        ("14-target", RowType::TARGET, 0x14, target_values()),
+        ("15-denominator", RowType::DENOMINATOR, 0x15, vec![(denominator::VALUE, Raw(number.cbor()))]),
+        ("16-manual-number", RowType::MANUAL_NUMBER, 0x16, vec![(manual_number::VALUE, Raw(typed.cbor()))]),
+        (
+            "17-recognition",
+            RowType::RECOGNITION,
+            0x17,
+            vec![
+                (recognition::SUBJECT, Raw(subject.cbor())),
+                (recognition::STEPS, Raw(RecognitionSteps { steps: way, ext: ext() }.cbor())),
+            ],
+        ),
+        (
+            "18-report",
+            RowType::REPORT,
+            0x18,
+            vec![
+                (report::FRAME, Raw(frame.cbor())),
+                (report::TEXTS, Raw(ReportTexts { texts: report_texts(), ext: ext() }.cbor())),
+                (report::STATE, Raw(state.cbor())),
+            ],
+        ),
+        ("19-course-run", RowType::COURSE_RUN, 0x19, vec![(course_run::RUN, Raw(course_run().cbor()))]),
+        ("20-course-result", RowType::COURSE_RESULT, 0x20, vec![(course_result::RECORD, Raw(record.cbor()))]),
+        (
+            "21-support-certificate",
+            RowType::SUPPORT_CERTIFICATE,
+            0x21,
+            vec![
+                (support_certificate::CERTIFICATE, Raw(certificate.cbor())),
+                (support_certificate::REVOKED, Raw(revoked.cbor())),
+            ],
+        ),
     ]
 }
 
@@ -363,7 +679,11 @@ fn rows() -> Vec<(&'static str, Row)> {
     let alias = HouseholdAlias { into: winner, record, ext: ext() };
     let merged = HouseholdMerged { merged: vec![HouseholdId(id(0x43))], ext: ext() };
     let correction = Raw(VisitContent { minutes: None, ..content() }.cbor());
-    vec![
+    let office = office_rows().into_iter().map(|(name, ty, number, values)| {
+        let row = Register::new(ty, id(number), stamp, values);
+        (name, Row::Register(row))
+    });
+    let rows = vec![
         (
             "01-unit",
             Row::Register(register(
@@ -422,7 +742,8 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("32-visit-recorded", Row::Event(recorded)),
         ("33-visit-corrected", Row::Event(event(RowType::VISIT_CORRECTED, correction, Some(visit_id())))),
         ("34-visit-voided", Row::Event(event(RowType::VISIT_VOIDED, Raw(void.cbor()), Some(visit_id())))),
-    ]
+    ];
+    rows.into_iter().chain(office).collect()
 }
 
 fn first_op() -> Vec<u8> {
@@ -639,6 +960,8 @@ fn values() -> Vec<(&'static str, Vec<u8>)> {
         ("op-case-id-1", op.case_id(1).as_bytes().to_vec()),
         ("activity-id-0", activity.as_bytes().to_vec()),
         ("period-id", period_id(UnitId(id(COMMUNE)), Month(24_322)).as_bytes().to_vec()),
+        ("field-case-id", field_case_id(activity, CaseKind::DeviceNeed).as_bytes().to_vec()),
+        ("denominator-id", denominator_id(village(), "households", Day(20_454)).as_bytes().to_vec()),
         ("content-hash", content_hash(&content().cbor()).to_vec()),
         ("chain-start", start.0.to_vec()),
         ("chain-after-1", first.0.to_vec()),

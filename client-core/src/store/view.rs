@@ -86,6 +86,8 @@ pub(super) fn target(op: &Op) -> Option<(RowType, Uuid)> {
         Intent::PlanSet(body) => (RowType::PLAN, body.id),
         Intent::PlanCancel(body) => (RowType::PLAN, body.plan.0),
         Intent::CaseResolve(body) => (RowType::CASE, body.case.0),
+        Intent::CaseOpen(_) => (RowType::CASE, op.row_id()),
+        Intent::CaseAdvance(body) => (RowType::CASE, body.case.0),
         Intent::UnitCreate(body) => (RowType::UNIT, body.id.unwrap_or_else(|| op.row_id())),
         Intent::UnitSet(body) => (RowType::UNIT, body.id),
         Intent::TeamCreate(_) => (RowType::TEAM, op.row_id()),
@@ -93,6 +95,27 @@ pub(super) fn target(op: &Op) -> Option<(RowType, Uuid)> {
         Intent::MemberAdd(_) => (RowType::TEAM_MEMBER, op.row_id()),
         Intent::MemberEnd(body) => (RowType::TEAM_MEMBER, body.member.0),
         Intent::PeriodSet(body) => (RowType::PERIOD, period_id(body.commune, body.month)),
+        Intent::CampaignCreate(_) => (RowType::CAMPAIGN, op.row_id()),
+        Intent::CampaignSet(body) => (RowType::CAMPAIGN, body.id),
+        Intent::CampaignPublish(body) => (RowType::CAMPAIGN, body.campaign.0),
+        Intent::CampaignClose(body) => (RowType::CAMPAIGN, body.campaign.0),
+        Intent::TargetCreate(_) => (RowType::TARGET, op.row_id()),
+        Intent::TargetSet(body) => (RowType::TARGET, body.id),
+        Intent::TargetPublish(body) => (RowType::TARGET, body.target.0),
+        Intent::DenominatorSet(body) => (RowType::DENOMINATOR, denominator_id(body.unit, &body.code, body.from)),
+        Intent::ManualSet(body) => {
+            (RowType::MANUAL_NUMBER, manual_number_id(body.unit, &body.code, &body.period, body.month))
+        }
+        Intent::RecognitionPropose(_) => (RowType::RECOGNITION, op.row_id()),
+        Intent::RecognitionAdvance(body) => (RowType::RECOGNITION, body.recognition.0),
+        Intent::ReportSave(body) => (RowType::REPORT, report_id(body.unit, &body.kind, body.month)),
+        Intent::ReportSubmit(body) => (RowType::REPORT, report_id(body.unit, &body.kind, body.month)),
+        Intent::ReportReturn(body) => (RowType::REPORT, body.report.0),
+        Intent::ReportAccept(body) => (RowType::REPORT, body.report.0),
+        Intent::CourseRunRecord(_) => (RowType::COURSE_RUN, op.row_id()),
+        Intent::CourseResultSet(body) => (RowType::COURSE_RESULT, course_result_id(body.member, &body.course)),
+        Intent::SupportSign(body) => (RowType::SUPPORT_CERTIFICATE, support_id(body.team, body.month)),
+        Intent::SupportRevoke(body) => (RowType::SUPPORT_CERTIFICATE, body.certificate.0),
         Intent::GrantGive(_) | Intent::GrantEnd(_) | Intent::UserCreate(_) => return None,
     })
 }
@@ -112,6 +135,15 @@ impl State for Visible<'_, '_> {
         let found = self.0.visible_register(ty, id)?;
         if steady {
             self.0.cache.rows.insert((ty.0, id), found.clone());
+        }
+        Ok(found)
+    }
+
+    fn registers_in(&mut self, scope: ScopeId, ty: RowType) -> Result<Vec<Register>> {
+        let mut found = Vec::new();
+        for id in self.0.ids_of_type(ty)? {
+            let visible = self.0.visible_register(ty, id)?;
+            found.extend(visible.filter(|(at, _)| *at == scope).map(|(_, register)| register));
         }
         Ok(found)
     }

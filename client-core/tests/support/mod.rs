@@ -654,6 +654,13 @@ impl State for Reading<'_> {
     fn register(&mut self, ty: RowType, id: Uuid) -> Result<Option<(ScopeId, Register)>, Self::Error> {
         Ok(self.0.register_of(ty, id))
     }
+    fn registers_in(&mut self, scope: ScopeId, ty: RowType) -> Result<Vec<Register>, Self::Error> {
+        let bucket = BucketId::of(scope, ty, ServerMs(0));
+        let ids = self.0.buckets.get(&bucket).into_iter().flat_map(|rows| rows.places.keys());
+        let ids: BTreeSet<Uuid> = ids.filter(|(of, _)| *of == ty).map(|(_, id)| *id).collect();
+        let found = ids.into_iter().filter_map(|id| self.0.register_of(ty, id));
+        Ok(found.filter(|(at, _)| *at == scope).map(|(_, register)| register).collect())
+    }
     fn has_left(&mut self, scope: ScopeId, ty: RowType, id: Uuid) -> Result<bool, Self::Error> {
         let bucket = BucketId::of(scope, ty, ServerMs(0));
         let row = self.0.buckets.get(&bucket).and_then(|b| b.places.get(&(ty, id)).map(|at| &b.rows[at].3));

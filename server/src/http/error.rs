@@ -168,7 +168,8 @@ fn refused_status(outcome: &Outcome) -> u16 {
             | Code::CaseOpen
             | Code::AlreadyResolved
             | Code::OwnVisit
-            | Code::AlreadyExists,
+            | Code::AlreadyExists
+            | Code::CaseOtherKind,
         ) => 409,
         _ => 422,
     }

@@ -23,6 +23,15 @@ pub fn type_name(ty: RowType) -> &'static str {
         RowType::BUSINESS => "business",
         RowType::PRODUCT => "product",
         RowType::MARKET => "market",
+        RowType::CAMPAIGN => "campaign",
+        RowType::TARGET => "target",
+        RowType::DENOMINATOR => "denominator",
+        RowType::MANUAL_NUMBER => "manual_number",
+        RowType::RECOGNITION => "recognition",
+        RowType::REPORT => "report",
+        RowType::COURSE_RUN => "course_run",
+        RowType::COURSE_RESULT => "course_result",
+        RowType::SUPPORT_CERTIFICATE => "support_certificate",
         _ => "other",
     }
 }

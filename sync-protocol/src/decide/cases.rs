@@ -162,7 +162,10 @@ pub(super) fn resolve<S: State>(
     let Some((scope, case)) = store(state.register(RowType::CASE, body.case.0))? else {
         return Err(Code::NotFound.into());
     };
-    allowed(context.may(op, Action::ResolveCase, scope))?;
+    let role = allowed(context.may(op, Action::ResolveCase, scope))?;
+    if case.groups.contains_key(&case::FLOW) {
+        return Err(Code::CaseOtherKind.into());
+    }
     let status: Option<CaseStatusValue> = case.group(case::STATUS);
     if status.is_none_or(|status| status.status != "open") {
         return Err(Code::AlreadyResolved.into());
@@ -189,20 +192,19 @@ pub(super) fn resolve<S: State>(
     let mut next = Register { ver: row_ver, ..row };
     next.groups.insert(subject.group, Group::set(body.value.clone(), context.stamp(row_ver)));
     registers::forget_without_consent(&mut next);
-    let below = if subject.group == household::CONSENT {
+    let mut more = if subject.group == household::CONSENT {
         store(households::forgotten_below(state, context, &next))?
     } else {
         Vec::new()
     };
     if ty == RowType::VISIT_STATE {
-        visits::settle(state, context, row_scope, &before, &mut next)?;
+        more.extend(visits::settle(state, context, row_scope, role, &before, &mut next)?);
     }
-
     let closed = settled(context, case, body.value.clone());
     let case_ver = closed.ver;
     let mut changes =
         vec![Change::PutRegister { scope: row_scope, register: next }, Change::PutRegister { scope, register: closed }];
-    changes.extend(below);
+    changes.extend(more);
     Ok(Decision::applied(case_ver, changes))
 }
 

@@ -91,9 +91,7 @@ pub(super) fn create<S: State>(
     }
     check_groups(ty, &groups, None, true)?;
     check_references(state, ty, body.scope, &groups)?;
-    let ver = Ver::first(context.server_epoch);
-    let register = Register::new(ty, op.row_id(), context.stamp(ver), groups);
-    Ok(Decision::applied(ver, vec![Change::PutRegister { scope: body.scope, register }]))
+    Ok(put_new(context, body.scope, ty, op.row_id(), groups))
 }
 
 pub(super) fn plan_status(status: &str, visit: Option<VisitId>, reason: Option<String>) -> PlanStatus {
@@ -262,6 +260,61 @@ pub(super) fn with_group(context: &Context<'_>, current: Register, key: GroupKey
     (ver, register)
 }
 
+/// Finds a unit that is in force on the server's day.
+pub(super) fn unit_in_force<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    unit: UnitId,
+    field: &str,
+) -> Result<Register, Stop<S::Error>> {
+    let Some((_, found)) = store(state.register(RowType::UNIT, unit.0))? else {
+        return Err(Refusal::at(Code::NotFound, field).into());
+    };
+    in_force(&found, context.today())?;
+    Ok(found)
+}
+
+/// The unit above.
+pub(super) fn parent_of<S: State>(state: &mut S, unit: UnitId) -> Result<Option<UnitId>, Stop<S::Error>> {
+    let unit = store(state.register(RowType::UNIT, unit.0))?;
+    Ok(unit.and_then(|(_, unit)| unit.group::<UnitParent>(unit::PARENT)).map(|above| above.parent))
+}
+
+/// Refuses an edit from an older view: its author has not seen what stands in the group now.
+pub(super) fn seen(context: &Context<'_>, row: &Register, key: GroupKey, base_ver: Ver) -> Result<(), Refusal> {
+    let writer = context.writer(base_ver);
+    match row.groups.get(&key) {
+        Some(group) if !group.stamps.iter().all(|stamp| writer.knows(stamp)) => Err(Code::ContentChanged.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A new register, set by one op.
+pub(super) fn put_new(
+    context: &Context<'_>,
+    scope: ScopeId,
+    ty: RowType,
+    id: uuid::Uuid,
+    values: impl IntoIterator<Item = (GroupKey, Raw)>,
+) -> Decision {
+    let ver = Ver::first(context.server_epoch);
+    let register = Register::new(ty, id, context.stamp(ver), values);
+    Decision::applied(ver, vec![Change::PutRegister { scope, register }])
+}
+
+/// A register with the groups that one op sets.
+pub(super) fn put_groups(
+    context: &Context<'_>,
+    scope: ScopeId,
+    current: Register,
+    values: impl IntoIterator<Item = (GroupKey, Raw)>,
+) -> Decision {
+    let ver = current.ver.next(context.server_epoch);
+    let mut register = Register { ver, ..current };
+    register.groups.extend(values.into_iter().map(|(key, value)| (key, Group::set(value, context.stamp(ver)))));
+    Decision::applied(ver, vec![Change::PutRegister { scope, register }])
+}
+
 /// Refuses a unit outside its period of validity.
 pub(super) fn in_force(unit: &Register, day: Day) -> Result<(), Refusal> {
     match unit.group::<Validity>(unit::VALIDITY) {
@@ -286,7 +339,7 @@ fn required_groups(ty: RowType) -> &'static [GroupKey] {
     }
 }
 
-fn read<T: Cbor>(raw: &Raw, field: &str) -> Result<T, Refusal> {
+pub(super) fn read<T: Cbor>(raw: &Raw, field: &str) -> Result<T, Refusal> {
     T::from_cbor(&raw.0).map_err(|fault: Malformed| Refusal {
         code: Code::BadValue,
         field: Some(field.to_owned()),
@@ -304,6 +357,15 @@ pub(super) fn text(text: &str, limit: TextLimit, field: &str) -> Result<(), Refu
         field: Some(field.to_owned()),
         rule: Some(fault.code().to_owned()),
     })
+}
+
+/// Checks a text that officers write for others to read: no place for numbers of persons.
+pub(super) fn words(value: &str, limit: TextLimit, field: &str) -> Result<(), Refusal> {
+    text(value, limit, field)?;
+    match forbidden_numbers(value).first() {
+        Some(found) => Err(Refusal::by_rule(Code::BadValue, field, found.kind.code())),
+        None => Ok(()),
+    }
 }
 
 /// Checks a name.
@@ -655,9 +717,7 @@ pub(super) fn works_in<S: State>(state: &mut S, team: TeamId, scope: ScopeId) ->
     if ScopeId::from(identity.unit) == scope {
         return Ok(true);
     }
-    let village = store(state.register(RowType::UNIT, scope.0))?;
-    let parent = village.and_then(|(_, village)| village.group::<UnitParent>(unit::PARENT));
-    Ok(parent.is_some_and(|parent| parent.parent == identity.unit))
+    Ok(parent_of(state, scope.into())? == Some(identity.unit))
 }
 
 /// What a register names must be there, in the same scope: a foreign id is as good as none.
@@ -716,7 +776,7 @@ fn check_references<S: State>(
 }
 
 /// What is named is in this scope, or was and left it.
-fn is_here<S: State>(
+pub(super) fn is_here<S: State>(
     state: &mut S,
     scope: ScopeId,
     ty: RowType,

@@ -4,6 +4,7 @@ use crate::access::{Access, Action, Role};
 use crate::catalogue::{ActivityContent, ActivityFacts, EvidencePolicy, QUANTITY_CAP, Severity};
 use crate::cbor::{Cbor, Ext, Raw};
 use crate::decide::cases::Disputes;
+use crate::decide::field_cases::{self, Openings, openings, openings_at};
 use crate::decide::registers::{in_force, one_of, plan_status, short_code, text, with_group, works_in};
 use crate::decide::{Change, Context, Decision, Refusal, State, Stop, allowed, store};
 use crate::entity::*;
@@ -154,7 +155,7 @@ pub(super) fn record<S: State>(
     let content = read_content(&body.content).map_err(Refusal::from)?;
     let scope = ScopeId::from(content.village);
     let access = context.may(op, Action::WriteVisit, scope);
-    allowed(access).map_err(|refusal| refused_write(context, scope, refusal))?;
+    let role = allowed(access).map_err(|refusal| refused_write(context, scope, refusal))?;
     let mut flags = check_content(state, context, scope, &content)?;
     flags |= flags_of_arrival(state, context, op, access, &content)?;
 
@@ -162,7 +163,9 @@ pub(super) fn record<S: State>(
     let mut event = new_event(context, op, RowType::VISIT_RECORDED, None, ver, flags, body.content.clone());
     event.submitted = body.submit;
     let visit = event.visit_id();
+    let opened = openings(context, &event);
     let mut changes = vec![Change::PutEvent { scope, event }];
+    changes.extend(field_cases::follow(state, context, scope, visit, role, &Openings::new(), &opened)?);
     if let Some(plan) = body.plan {
         let Some((at, current)) = store(state.register(RowType::PLAN, plan.0))? else {
             return Err(Refusal::at(Code::NotFound, "plan").into());
@@ -430,6 +433,11 @@ pub(super) fn correct<S: State>(
     } else {
         store(disputes.join(state, context, &before, visit_state::CONTENT, &value))?;
     }
+    let mut cases = Vec::new();
+    if next.value == value {
+        let (before, now) = (openings_at(state, context, visit.pointer.event)?, openings(context, &event));
+        cases = field_cases::follow(state, context, visit.scope, body.visit, role, &before, &now)?;
+    }
     visit.advance(context, []);
     visit.state.groups.insert(visit_state::CONTENT, next);
     if coming != visit.status {
@@ -437,11 +445,13 @@ pub(super) fn correct<S: State>(
         visit.state.groups.insert(key, Group::set(Raw(value), context.stamp(ver)));
     }
     let mut changes = vec![Change::PutEvent { scope: visit.scope, event }];
+    changes.extend(cases);
     let case = disputes.finish(&mut changes);
     Ok(visit.finish(changes).with_case(case))
 }
 
-/// What follows when a case about a visit's content is settled. `next` holds the chosen content already.
+/// What follows when a case about a visit's content is settled. `next` holds the chosen content already; gives the
+/// changes of cases that its activities open or leave.
 ///
 /// A void visit stays void. An approval holds for the content that was approved: when another one is chosen, the visit
 /// waits for a review again, which only an open reporting month allows.
@@ -449,9 +459,10 @@ pub(super) fn settle<S: State>(
     state: &mut S,
     context: &Context<'_>,
     scope: ScopeId,
+    role: Role,
     before: &Register,
     next: &mut Register,
-) -> Result<(), Stop<S::Error>> {
+) -> Result<Vec<Change>, Stop<S::Error>> {
     let content = |register: &Register| register.group::<VisitPointer>(visit_state::CONTENT);
     let (Some(old), Some(new)) = (content(before), content(next)) else { return Err(Code::NotFound.into()) };
     let stamp = context.stamp(next.ver);
@@ -472,8 +483,10 @@ pub(super) fn settle<S: State>(
     if old.voided_by.is_some() {
         let value = Raw(VisitPointer { voided_by: old.voided_by, ..new }.cbor());
         next.groups.insert(visit_state::CONTENT, Group::set(value, stamp));
+        return Ok(Vec::new());
     }
-    Ok(())
+    let (then, now) = (openings_at(state, context, old.event)?, openings_at(state, context, new.event)?);
+    field_cases::follow(state, context, scope, VisitId(next.id), role, &then, &now)
 }
 
 pub(super) fn void<S: State>(
@@ -512,10 +525,14 @@ pub(super) fn void<S: State>(
         0,
         body.reason.clone(),
     );
+    let scope = visit.scope;
+    let opened = openings_at(state, context, visit.pointer.event)?;
+    let cases = field_cases::follow(state, context, scope, body.visit, role, &opened, &Openings::new())?;
     let pointer = VisitPointer { voided_by: Some(event.id), ..visit.pointer.clone() };
     visit.advance(context, [(visit_state::CONTENT, pointer.cbor())]);
-    let scope = visit.scope;
-    Ok(visit.finish(vec![Change::PutEvent { scope, event }]))
+    let mut changes = vec![Change::PutEvent { scope, event }];
+    changes.extend(cases);
+    Ok(visit.finish(changes))
 }
 
 /// What both reviews check: the reviewer saw the content that holds now, and did not make the visit.

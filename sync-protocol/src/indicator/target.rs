@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Fraction, Indicators};
 use crate::catalogue::Decimal;
+use crate::entity::{TargetClears, TargetGoal, target};
 use crate::ids::{Day, UnitId};
+use crate::row::Register;
 
 /// What a target is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,6 +104,30 @@ target_codes! {
 pub struct TargetFinding(pub TargetCode);
 
 impl Target {
+    /// Reads a stored target of a unit; what a draft leaves open is empty, and no goal is one that nobody knows.
+    pub fn read(unit: UnitId, register: &Register) -> Self {
+        let goal: Option<TargetGoal> = register.group(target::GOAL);
+        let clears: Option<TargetClears> = register.group(target::CLEARS);
+        let word = |pick: fn(&TargetClears) -> &Option<String>| {
+            clears.as_ref().and_then(|clears| pick(clears).clone()).unwrap_or_default()
+        };
+        let value = goal.as_ref().and_then(|goal| Decimal::parse(&goal.value)).unwrap_or(Decimal::from_int(0));
+        Self {
+            unit,
+            goal: match goal {
+                Some(TargetGoal { indicator: Some(code), .. }) => Goal::Indicator(code),
+                goal => Goal::Kind(goal.and_then(|goal| goal.kind).unwrap_or_default()),
+            },
+            value,
+            task: word(|clears| &clears.task),
+            person: word(|clears| &clears.person),
+            from: clears.as_ref().and_then(|clears| clears.from),
+            due: clears.as_ref().and_then(|clears| clears.due),
+            product: word(|clears| &clears.product),
+            resource: word(|clears| &clears.resource),
+        }
+    }
+
     /// Checks that nothing stands in the way of publishing.
     ///
     /// # Errors

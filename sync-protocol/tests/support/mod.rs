@@ -56,6 +56,10 @@ impl State for Memory {
     fn register(&mut self, ty: RowType, id: Uuid) -> Result<Option<(ScopeId, Register)>, Infallible> {
         Ok(self.registers.get(&(ty, id)).cloned())
     }
+    fn registers_in(&mut self, scope: ScopeId, ty: RowType) -> Result<Vec<Register>, Infallible> {
+        let all = self.registers.iter().filter(|((of, _), (at, _))| *of == ty && *at == scope);
+        Ok(all.map(|(_, (_, register))| register.clone()).collect())
+    }
     fn has_left(&mut self, scope: ScopeId, ty: RowType, id: Uuid) -> Result<bool, Infallible> {
         Ok(self.left.contains(&(scope, ty, id)))
     }

@@ -337,6 +337,11 @@ impl State for Rows {
         }
         Ok(self.rows.get(&(ty.0, id)).and_then(Held::register).map(|register| (village(), register)))
     }
+    fn registers_in(&mut self, _: ScopeId, ty: RowType) -> Result<Vec<Register>, Infallible> {
+        let fixed = fixed().iter().filter(|((of, _), _)| *of == ty.0).map(|(_, (_, register))| register.clone());
+        let held = self.rows.iter().filter(|((of, _), _)| *of == ty.0).filter_map(|(_, held)| held.register());
+        Ok(fixed.chain(held).collect())
+    }
     fn has_left(&mut self, _: ScopeId, _: RowType, _: Uuid) -> Result<bool, Infallible> {
         Ok(false)
     }
