@@ -300,6 +300,8 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Intent::GrantEnd(body) => admin::end_grant(state, context, op, body),
         Intent::UserCreate(body) => admin::create_user(state, context, op, body),
         Intent::PeriodSet(body) => admin::set_period(state, context, op, body),
+        Intent::ReorganisationRecord(body) => admin::record_reorganisation(state, context, op, body),
+        Intent::ReorganisationUndo(body) => admin::undo_reorganisation(state, context, op, body),
     };
     match decided.and_then(|decision| readable(&decision).map(|()| decision).map_err(Stop::Refused)) {
         Ok(decision) => Ok(decision),

@@ -141,6 +141,10 @@ op_names! {
     0x0509 "user.create/1" UserCreate(CreateUser),
     /// A reporting month is opened or closed.
     0x050a "period.set/1" PeriodSet(SetPeriod),
+    /// A reorganisation of communes is entered with what it did.
+    0x0670 "reorganisation.record/1" ReorganisationRecord(RecordReorganisation),
+    /// A reorganisation of communes is taken back.
+    0x0671 "reorganisation.undo/1" ReorganisationUndo(ReorganisationRef),
 }
 
 int_map! {
@@ -298,6 +302,20 @@ int_map! {
         1 => month: req Month,
         /// Open or closed.
         2 => open: flag bool,
+    }
+    /// Enters a reorganisation of communes that the ops before it carried out.
+    pub struct RecordReorganisation {
+        /// Its id, which follows from its day and its communes.
+        0 => id: req Uuid,
+        /// The province that it concerns; the nil id when there are several.
+        1 => scope: req ScopeId,
+        /// What it did.
+        2 => what: req crate::entity::ReorganisationWhat,
+    }
+    /// Names a reorganisation of communes.
+    pub struct ReorganisationRef {
+        /// Which one.
+        0 => id: req Uuid,
     }
 }
 

@@ -61,6 +61,8 @@ impl RowType {
     pub const CASE: Self = Self(7);
     /// A reporting month of a commune: open or closed.
     pub const PERIOD: Self = Self(8);
+    /// A reorganisation of communes.
+    pub const REORGANISATION: Self = Self(23);
     /// Event: a visit was recorded.
     pub const VISIT_RECORDED: Self = Self(32);
     /// Event: a visit's content was corrected.
@@ -447,7 +449,8 @@ impl Cbor for Row {
             | RowType::PLAN
             | RowType::VISIT_STATE
             | RowType::CASE
-            | RowType::PERIOD => Register::from_cbor(bytes).map(Self::Register),
+            | RowType::PERIOD
+            | RowType::REORGANISATION => Register::from_cbor(bytes).map(Self::Register),
             RowType::VISIT_RECORDED | RowType::VISIT_CORRECTED | RowType::VISIT_VOIDED => {
                 Event::from_cbor(bytes).map(Self::Event)
             }

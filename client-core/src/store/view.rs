@@ -83,6 +83,8 @@ pub(super) fn target(op: &Op) -> Option<(RowType, Uuid)> {
         Intent::MemberAdd(_) => (RowType::TEAM_MEMBER, op.row_id()),
         Intent::MemberEnd(body) => (RowType::TEAM_MEMBER, body.member.0),
         Intent::PeriodSet(body) => (RowType::PERIOD, period_id(body.commune, body.month)),
+        Intent::ReorganisationRecord(RecordReorganisation { id, .. })
+        | Intent::ReorganisationUndo(ReorganisationRef { id, .. }) => (RowType::REORGANISATION, id),
         Intent::GrantGive(_) | Intent::GrantEnd(_) | Intent::UserCreate(_) => return None,
     })
 }
