@@ -373,6 +373,8 @@ mod tests {
                 ("period_closed", 409),
                 ("already_resolved", 409),
                 ("sample_incomplete", 422),
+                ("reorganisation_blocked", 409),
+                ("cannot_undo", 409),
                 ("conflict", 409),
                 ("update_needed", 426),
                 ("unavailable", 503),

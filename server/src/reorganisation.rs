@@ -482,11 +482,12 @@ impl Loaded {
             self.state.cases_of_rows.insert(case, id);
         }
         let bytes = tx.bytes_of(id.into())?;
-        for (_, grant) in self.state.grants.clone().into_iter().filter(|(_, grant)| grant.unit == id) {
-            if grant.to.is_none() && Role::from_code(&grant.role).is_some_and(Role::reads_rows) {
-                for device in tx.devices_of(grant.user)?.into_iter().filter(|device| device.revoked.is_none()) {
-                    self.state.phones.entry(device.id).or_default().insert(id, bytes);
-                }
+        let reads = |grant: &&Grant| {
+            grant.unit == id && grant.to.is_none() && Role::from_code(&grant.role).is_some_and(Role::reads_rows)
+        };
+        for grant in self.state.grants.values().filter(reads) {
+            for device in tx.devices_of(grant.user)?.into_iter().filter(|device| device.revoked.is_none()) {
+                self.state.phones.entry(device.id).or_default().insert(id, bytes);
             }
         }
         Ok(())

@@ -512,6 +512,11 @@ fn a_visit_by_the_team_of_the_old_commune_is_still_taken() {
     let on = |day: Day| world.act(leader, vec![visit(village, former, house, day)])[0];
     assert_ne!(flags(on(Day::parse("2025-06-14").unwrap())), 0, "the old commune had closed its month");
     assert_eq!(flags(on(Day(effective().0 + 5))), 0);
+    // What was held for the old commune counts for its villages, as having ended: late work is taken for its while.
+    let officer = world.officers[MERGED[0]];
+    let held = world.store.read_blocking(|tx| principal(tx, officer, ServerMs(NOW))).unwrap().holdings;
+    let in_village = held.iter().filter(|held| held.scope == village.into());
+    assert_eq!(in_village.map(|held| held.ended.is_some()).collect::<BTreeSet<_>>(), [false, true].into());
     let foreign = visit(village, world.teams[&old(OUTSIDE)], house, effective());
     let refused = block_on(world.desk.perform(leader, vec![foreign])).unwrap().remove(0).0;
     assert_eq!((refused.code.as_deref(), refused.field.as_deref()), (Some("not_found"), Some("team")));

@@ -709,7 +709,7 @@ fn every_released_byte_is_still_read_and_written_back() {
             seen[2] += 1;
         }
     }
-    assert_eq!(seen, [OpName::ALL.len() + 1, 13, 11]);
+    assert_eq!(seen, [OpName::ALL.len() + 1, 15, 11]);
     assert!(intents().iter().map(Intent::name).eq(OpName::ALL.iter().copied()), "one vector for every op");
 }
 
