@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use sync_protocol::access::Role;
+use sync_protocol::ids::UserId;
 use sync_protocol::phone_number;
 
 use crate::accounts::AccountError;
 use crate::auth::password::{Secret, check_password};
 use crate::config::{Config, LogFormat};
+use crate::reorganisation::{Assignment, NewReorganisation, PreviewQuery};
 use crate::seed;
 use crate::startup::{Instance, machine_clock, machine_random};
 use crate::work::{rebuild_projections, verify_audit, verify_digests};
@@ -67,6 +69,14 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         provinces: Vec<String>,
     },
+    /// Reorganise communes: look first, then apply in one step; undo while nothing depends on it. Prints JSON.
+    Reorganise {
+        /// Phone number of the admin in whose name it is done.
+        #[arg(long)]
+        admin: String,
+        #[command(subcommand)]
+        command: ReorganiseCommand,
+    },
     /// Write a verified copy of the database, also while the server runs.
     Backup {
         /// A file that does not exist yet.
@@ -90,6 +100,48 @@ enum UserCommand {
         #[arg(long)]
         phone: String,
     },
+}
+
+#[derive(Subcommand)]
+enum ReorganiseCommand {
+    /// Say what would be done, what must be assigned by hand and what stands in the way.
+    Preview {
+        /// First day of the new communes.
+        #[arg(long)]
+        effective: String,
+        /// The communes that end, with commas between: official codes of the day before, or ids.
+        #[arg(long)]
+        communes: Option<String>,
+        /// Instead: all communes here that lay in this province and are succeeded on that day.
+        #[arg(long)]
+        province: Option<String>,
+        /// What goes where, with commas between: unit:<id>:<commune> or grant:<id>:<commune>.
+        #[arg(long)]
+        assign: Option<String>,
+    },
+    /// Apply it.
+    Apply {
+        /// First day of the new communes.
+        #[arg(long)]
+        effective: String,
+        /// Number of the resolution.
+        #[arg(long)]
+        basis: String,
+        /// The communes that end: official codes of the day before, or ids.
+        #[arg(long, value_delimiter = ',', required = true)]
+        communes: Vec<String>,
+        /// What goes where: unit:<id>:<commune> or grant:<id>:<commune>.
+        #[arg(long, value_delimiter = ',')]
+        assign: Vec<Assignment>,
+    },
+    /// Take one back.
+    Undo {
+        /// Its id.
+        #[arg(long)]
+        id: uuid::Uuid,
+    },
+    /// List them, with the roles that wait for confirmation.
+    List,
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -149,12 +201,17 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::ImportUnits { admin, provinces } => {
             let instance = open()?;
-            let phone = phone_number::normalise(&admin).map_err(|fault| format!("--admin: {}", fault.code()))?;
-            let admin = instance.store.read_blocking(|tx| tx.user_by_phone(&phone))?.ok_or(AccountError::NotFound)?;
+            let admin = admin_of(&instance, &admin)?;
             let provinces: Vec<&str> = provinces.iter().map(String::as_str).collect();
             let entered = runtime()?.block_on(seed::import_units(&instance, admin, &provinces))?;
             instance.keep_high_water()?;
             println!("{entered} units");
+        }
+        Command::Reorganise { admin, command } => {
+            let instance = open()?;
+            let admin = admin_of(&instance, &admin)?;
+            println!("{}", runtime()?.block_on(reorganise(&instance, admin, command))?);
+            instance.keep_high_water()?;
         }
         Command::Backup { to } => {
             open()?.backup(&to)?;
@@ -167,6 +224,28 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn admin_of(instance: &Instance, phone: &str) -> Result<UserId, Failure> {
+    let phone = phone_number::normalise(phone).map_err(|fault| format!("--admin: {}", fault.code()))?;
+    Ok(instance.store.read_blocking(|tx| tx.user_by_phone(&phone))?.ok_or(AccountError::NotFound)?)
+}
+
+async fn reorganise(instance: &Instance, admin: UserId, command: ReorganiseCommand) -> Result<String, Failure> {
+    let desk = &instance.desk;
+    let answer = match command {
+        ReorganiseCommand::Preview { effective, communes, province, assign } => {
+            let query = PreviewQuery { effective, communes, province, assign };
+            serde_json::to_string_pretty(&desk.preview_reorganisation(admin, query).await?)
+        }
+        ReorganiseCommand::Apply { effective, basis, communes, assign } => {
+            let body = NewReorganisation { effective, basis, communes, assignments: assign };
+            serde_json::to_string_pretty(&desk.apply_reorganisation(admin, body).await?)
+        }
+        ReorganiseCommand::Undo { id } => serde_json::to_string_pretty(&desk.undo_reorganisation(admin, id).await?),
+        ReorganiseCommand::List => serde_json::to_string_pretty(&desk.reorganisations(admin).await?),
+    };
+    Ok(answer?)
 }
 
 /// One thread for the command itself; the server's workers have their own.

@@ -37,10 +37,10 @@ pub type Done = (Outcome, Uuid);
 
 /// The desk's half of writing.
 pub struct Desk {
-    store: Store,
+    pub(crate) store: Store,
     sync: Arc<SyncService>,
     catalogue: &'static Catalogue,
-    clock: Clock,
+    pub(crate) clock: Clock,
     random: Random,
 }
 
@@ -117,7 +117,23 @@ impl Desk {
     /// Like `perform`, but the same user, key and intents have their effect only once within [`KEY_DAYS`]: a repeat
     /// gets the outcomes of the first time.
     pub async fn perform_once(&self, by: UserId, key: Option<Uuid>, intents: Vec<Intent>) -> Result<Vec<Done>> {
-        let work = Performance {
+        let work = self.performance(by, key, intents);
+        self.store.write(move |tx| work.run(tx)).await
+    }
+
+    /// Does what a job asks for in one transaction, or nothing: an op that is not applied ends in
+    /// [`StorageError::GivenUp`] with a [`RefusedOp`].
+    pub(crate) async fn together<T: Send + 'static>(
+        &self,
+        by: UserId,
+        mut job: impl FnMut(&mut Together<'_, '_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let work = self.performance(by, None, Vec::new());
+        self.store.write(move |tx| work.together(tx, &mut job)).await
+    }
+
+    fn performance(&self, by: UserId, key: Option<Uuid>, intents: Vec<Intent>) -> Performance {
+        Performance {
             by,
             key,
             intents,
@@ -126,8 +142,7 @@ impl Desk {
             server_epoch: self.sync.server_epoch(),
             catalogue: self.catalogue,
             random: Arc::clone(&self.random),
-        };
-        self.store.write(move |tx| work.run(tx)).await
+        }
     }
 
     /// Approves visits by sample: every flagged one and one in ten of the others must have been looked at. Each approval
@@ -286,6 +301,7 @@ fn functions(intent: &Intent) -> &'static [Action] {
         Intent::CourseRunRecord(_) => &[Action::RecordCourse],
         Intent::CourseResultSet(_) => &[Action::WriteOwnResult],
         Intent::SupportSign(_) | Intent::SupportRevoke(_) => &[Action::SignSupport],
+        Intent::ReorganisationRecord(_) | Intent::ReorganisationUndo(_) => &[Action::GrantOfficeRole],
     }
 }
 
@@ -301,7 +317,64 @@ struct Performance {
     random: Random,
 }
 
+/// The op that kept a transaction from being done, and what became of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} about {object} was refused: {}", .outcome.code.as_deref().unwrap_or("refused"))]
+pub struct RefusedOp {
+    /// The op's name.
+    pub name: &'static str,
+    /// The row that it was about.
+    pub object: Uuid,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Ops that are taken together or not at all.
+pub(crate) struct Together<'p, 't> {
+    performance: &'p Performance,
+    outbox: Outbox,
+    /// Who asks.
+    pub(crate) principal: Principal,
+    /// What they are decided on. What was read past it from the transaction does not show the ops taken so far.
+    pub(crate) work: Work<'t>,
+}
+
+impl Together<'_, '_> {
+    /// The server's clock.
+    pub(crate) fn now(&self) -> ServerMs {
+        self.performance.now
+    }
+
+    /// Takes one op; gives the id of the row that it makes, if it makes one of its own.
+    pub(crate) fn take(&mut self, intent: Intent) -> Result<Uuid> {
+        let performance = self.performance;
+        let (op, _) = performance.op(&mut self.work, 0, &intent, self.principal.grants_rev)?;
+        let outcome = performance.take(&mut self.work, &mut self.outbox, &self.principal, &intent, &op)?;
+        if outcome.verdict != Verdict::Applied {
+            let object = target(&intent).unwrap_or_else(|| op.row_id());
+            return Err(StorageError::GivenUp(Box::new(RefusedOp { name: intent.name().text(), object, outcome })));
+        }
+        Ok(op.row_id())
+    }
+}
+
 impl Performance {
+    fn together<T>(&self, tx: &mut dyn Tx, job: &mut impl FnMut(&mut Together<'_, '_>) -> Result<T>) -> Result<T> {
+        let principal = principal(tx, self.by, self.now)?;
+        let outbox = self.outbox(tx)?;
+        let before = outbox.last_n;
+        let mut work = Work::new(tx, self.now);
+        work.know_author(outbox.epoch, self.by);
+        let mut together = Together { performance: self, outbox, principal, work };
+        let answer = job(&mut together)?;
+        let Together { outbox, mut work, .. } = together;
+        if outbox.last_n > before {
+            work.tx().put_outbox(&outbox)?;
+            work.finish()?;
+        }
+        Ok(answer)
+    }
+
     fn run(&self, tx: &mut dyn Tx) -> Result<Vec<Done>> {
         let mut principal = principal(tx, self.by, self.now)?;
         let mut outbox = self.outbox(tx)?;
@@ -480,6 +553,9 @@ fn target(intent: &Intent) -> Option<Uuid> {
         Intent::SupportRevoke(body) => Some(body.certificate.0),
         Intent::MemberEnd(body) => Some(body.member.0),
         Intent::GrantEnd(body) => Some(body.grant.0),
+        Intent::UnitCreate(body) => body.id,
+        Intent::ReorganisationRecord(body) => Some(body.id),
+        Intent::ReorganisationUndo(body) => Some(body.id),
         Intent::HouseholdCreate(_)
         | Intent::PersonCreate(_)
         | Intent::BusinessCreate(_)
@@ -487,7 +563,6 @@ fn target(intent: &Intent) -> Option<Uuid> {
         | Intent::MarketCreate(_)
         | Intent::VisitRecord(_)
         | Intent::PlanCreate(_)
-        | Intent::UnitCreate(_)
         | Intent::TeamCreate(_)
         | Intent::MemberAdd(_)
         | Intent::GrantGive(_)

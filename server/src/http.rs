@@ -12,6 +12,7 @@ pub mod extract;
 pub mod health;
 pub mod households;
 pub mod openapi;
+pub mod reorganisations;
 pub mod sync;
 pub mod visits;
 
@@ -169,6 +170,9 @@ routes! {
     "/api/v1/catalogue" { get counts::catalogue }
     "/api/v1/indicators" { get counts::indicators }
     "/api/v1/country/unit" { get admin::country_unit }
+    "/api/v1/reorganisations" { get reorganisations::list, post reorganisations::apply }
+    "/api/v1/reorganisations/preview" { get reorganisations::preview }
+    "/api/v1/reorganisations/{id}/undo" { post reorganisations::undo }
 }
 
 /// The methods of a path, as `Allow` wants them.

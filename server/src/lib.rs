@@ -13,6 +13,7 @@ pub mod keys;
 pub mod principal;
 pub mod problem;
 pub mod reading;
+pub mod reorganisation;
 pub mod sample;
 pub mod seed;
 pub mod startup;

@@ -48,7 +48,12 @@ fn expand(tx: &mut dyn Tx, grant: &Grant, today: Day, rev: u64, holdings: &mut V
     let mut hold = |unit: UnitId| holdings.push(Holding { scope: unit.into(), role, ended });
     hold(grant.unit);
     if ScopeId::from(grant.unit) != INSTALLATION {
-        for below in tx.units_below(grant.unit)? {
+        // What ended held in the units that lay there till then: they may lie elsewhere by now.
+        let below = match grant.to {
+            Some(to) if is_over => tx.units_below_on(grant.unit, Day(to.0.saturating_sub(1)))?,
+            _ => tx.units_below(grant.unit)?,
+        };
+        for below in below {
             hold(below);
         }
     }

@@ -189,6 +189,18 @@ problem_codes! {
         "Trước khi duyệt hàng loạt, hãy mở xem mọi chuyến thăm có cảnh báo và ít nhất một phần mười số còn lại.",
         "Before approving many at once, look at every flagged visit and at least a tenth of the others."
     }
+    /// Something stands in the way of a reorganisation; `errors` names every row with the remedy.
+    ReorganisationBlocked "reorganisation_blocked" 409 {
+        "Chưa sắp xếp được",
+        "Chưa thực hiện được đợt sắp xếp; chưa có gì thay đổi. Hãy xử lý các mục được chỉ ra rồi làm lại.",
+        "The reorganisation was not carried out and nothing was changed. Deal with what is named, then try again."
+    }
+    /// Something depends on a reorganisation; `errors` names it.
+    CannotUndo "cannot_undo" 409 {
+        "Không hoàn tác được",
+        "Không hoàn tác được vì đã có dữ liệu mới dựa vào đợt sắp xếp. Hãy chuyển hoặc thu hồi các mục được chỉ ra trước.",
+        "It cannot be undone: what is named came after it and depends on it. Move or withdraw that first."
+    }
     /// It collides with something that exists.
     Conflict "conflict" 409 {
         "Trùng với dữ liệu đã có",
@@ -361,6 +373,8 @@ mod tests {
                 ("period_closed", 409),
                 ("already_resolved", 409),
                 ("sample_incomplete", 422),
+                ("reorganisation_blocked", 409),
+                ("cannot_undo", 409),
                 ("conflict", 409),
                 ("update_needed", 426),
                 ("unavailable", 503),

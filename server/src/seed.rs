@@ -130,7 +130,7 @@ fn unit_intent(index: &UnitIndex, record: &UnitRecord, to: Option<Day>) -> Inten
         local_name: None,
         ext: Ext::default(),
     };
-    let belongs = UnitParent { parent, from: record.valid_from, ext: Ext::default() };
+    let belongs = UnitParent { parent, from: record.valid_from, former: vec![], ext: Ext::default() };
     let validity = Validity { from: record.valid_from, to, ext: Ext::default() };
     let values =
         vec![(unit::IDENTITY, identity.cbor()), (unit::PARENT, belongs.cbor()), (unit::VALIDITY, validity.cbor())];
@@ -341,7 +341,10 @@ fn village_intent(sample: &SampleCommune, commune: UnitId, village: &crate::samp
     };
     let values = vec![
         (unit::IDENTITY, identity.cbor()),
-        (unit::PARENT, UnitParent { parent: commune, from: sample.valid_from, ext: Ext::default() }.cbor()),
+        (
+            unit::PARENT,
+            UnitParent { parent: commune, from: sample.valid_from, former: vec![], ext: Ext::default() }.cbor(),
+        ),
         (unit::VALIDITY, Validity { from: sample.valid_from, to: None, ext: Ext::default() }.cbor()),
     ];
     Intent::UnitCreate(create(commune.into(), values, None))

@@ -40,6 +40,9 @@ pub enum StorageError {
     /// Too much is waiting, or the engine is closing; try again later.
     #[error("the storage is busy")]
     Busy,
+    /// The job gave up; nothing of it was kept. Why is the job's own business.
+    #[error("given up: {0}")]
+    GivenUp(Box<dyn std::error::Error + Send + Sync>),
     /// Anything else; the cause is in `source`.
     #[error("the storage failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -274,6 +277,10 @@ pub trait Tx {
     fn rows_after(&mut self, bucket: BucketId, seq: u64, bytes: usize) -> Result<Vec<(u64, Vec<u8>)>>;
     /// Live rows of a type in a scope, by id, behind an id.
     fn rows_of(&mut self, scope: ScopeId, ty: RowType, after: Option<Uuid>, limit: usize) -> Result<Vec<Vec<u8>>>;
+    /// How many live rows of a type a scope has.
+    fn count_rows(&mut self, scope: ScopeId, ty: RowType) -> Result<u64>;
+    /// Bytes of all rows of a scope, as they travel.
+    fn bytes_of(&mut self, scope: ScopeId) -> Result<u64>;
     /// Every row of a bucket as (type, id, version), for checking digests.
     fn row_versions(&mut self, bucket: BucketId) -> Result<Vec<(RowType, Uuid, Ver)>>;
 
@@ -370,8 +377,10 @@ pub trait Tx {
     fn add_activities_on(&mut self, author: UserId, day: Day, delta: u32) -> Result<()>;
     /// The units directly below one.
     fn units_below(&mut self, parent: UnitId) -> Result<Vec<UnitId>>;
-    /// Writes where a unit belongs.
-    fn put_unit_parent(&mut self, unit: UnitId, parent: UnitId) -> Result<()>;
+    /// The units that lay directly below one on a day; what lies there now counts for days of which nothing is known.
+    fn units_below_on(&mut self, parent: UnitId, day: Day) -> Result<Vec<UnitId>>;
+    /// Writes where a unit belongs, and where it belonged: the unit above, the first day, the first day of the next.
+    fn put_unit_parent(&mut self, unit: UnitId, parent: UnitId, former: &[(UnitId, Day, Day)]) -> Result<()>;
 
     /// A small named value.
     fn meta(&mut self, key: &str) -> Result<Option<Vec<u8>>>;

@@ -176,7 +176,7 @@ impl<'t> Work<'t> {
         if register.ty == RowType::UNIT
             && let Some(parent) = register.group::<UnitParent>(unit::PARENT)
         {
-            self.tx.put_unit_parent(UnitId(register.id), parent.parent)?;
+            self.tx.put_unit_parent(UnitId(register.id), parent.parent, &former(&parent))?;
         }
         let known = self.registers.get(&(register.ty, register.id));
         let is_new = matches!(known, Some(None)) && register.ver.0 & 0xffff_ffff_ffff == 1;
@@ -384,6 +384,13 @@ impl<'t> Work<'t> {
     }
 }
 
+/// What a unit lay in before; the first of it also on days before any that is known.
+fn former(parent: &UnitParent) -> Vec<(UnitId, Day, Day)> {
+    let spans = parent.spans().into_iter().enumerate();
+    let since = |at: usize, from: Day| if at == 0 { Day(0) } else { from };
+    spans.filter_map(|(at, (parent, from, until))| Some((parent, since(at, from), until?))).collect()
+}
+
 /// Where the store counts its units of work.
 const COMMITS_KEY: &str = "commits";
 
@@ -453,7 +460,7 @@ pub fn rebuild_projections(tx: &mut dyn Tx) -> Result<u64> {
             let register = register_of(bytes)?;
             after = Some(register.id);
             if let Some(parent) = register.group::<UnitParent>(unit::PARENT) {
-                tx.put_unit_parent(UnitId(register.id), parent.parent)?;
+                tx.put_unit_parent(UnitId(register.id), parent.parent, &former(&parent))?;
             }
         }
         if page.len() < PAGE {

@@ -149,7 +149,7 @@ fn unit(id: u8, parent: Uuid, level: &str) -> Intent {
         local_name: None,
         ext: Ext::default(),
     };
-    let parent_group = UnitParent { parent: UnitId(parent), from: Day(20_000), ext: Ext::default() };
+    let parent_group = UnitParent { parent: UnitId(parent), from: Day(20_000), former: vec![], ext: Ext::default() };
     let validity = Validity { from: Day(20_000), to: None, ext: Ext::default() };
     Intent::UnitCreate(CreateRow {
         scope: ScopeId(parent),
@@ -1363,6 +1363,34 @@ async fn a_unit_of_the_country_is_found_by_code_and_day_and_says_what_became_of_
             let refused = ask(query).await;
             assert_eq!((refused.status, &refused.body["field"]), (400, &json!(field)), "{}", refused.text);
         }
+    }
+}
+
+#[actix_web::test]
+async fn a_reorganisation_that_cannot_be_names_every_row_with_the_remedy() {
+    for world in worlds().await {
+        let preview = "/api/v1/reorganisations/preview?effective=2025-07-01&communes=";
+        let commune = uuid(COMMUNE);
+        let officer = world.get(OFFICER, &format!("{preview}{commune}")).await;
+        assert_eq!((officer.status, officer.code()), (403, "not_allowed"));
+        let unknown = world.get(ADMIN, &format!("{preview}99999")).await;
+        assert_eq!((unknown.status, unknown.body["field"].as_str()), (400, Some("communes[0]")));
+        let shown = world.get(ADMIN, &format!("{preview}{commune}")).await;
+        assert_eq!(shown.body["blocks"][0]["code"], "no_successor", "{}", shown.text);
+        assert_eq!(shown.body["ends"][0]["id"], json!(commune));
+        let body = json!({ "effective": "2025-07-01", "basis": "1/NQ", "communes": [commune] });
+        let refused = world.post(ADMIN, "/api/v1/reorganisations", body).await;
+        assert_eq!((refused.status, refused.code()), (409, "reorganisation_blocked"), "{}", refused.text);
+        let error = &refused.body["errors"][0];
+        assert_eq!(
+            (error["field"].clone(), error["code"].clone()),
+            (json!(format!("unit:{commune}")), json!("no_successor"))
+        );
+        assert!(error["detail_vi"].as_str().unwrap().starts_with("Nơi số 10 (04610): "));
+        let missing = world.post(ADMIN, &format!("/api/v1/reorganisations/{}/undo", uuid(99)), json!({})).await;
+        assert_eq!((missing.status, missing.code()), (404, "not_found"));
+        let listed = world.get(ADMIN, "/api/v1/reorganisations").await;
+        assert_eq!((listed.status, listed.body["items"].clone()), (200, json!([])));
     }
 }
 

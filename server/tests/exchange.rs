@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex};
 
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
+use server::desk::Desk;
 use server::keys::CursorKey;
+use server::reorganisation::NewReorganisation;
 use server::storage::memory::MemoryStorage;
 use server::storage::sqlite::SqliteStorage;
 use server::storage::{Device, Session, Store, Tx};
 use server::sync::{SERVER_EPOCH_KEY, Secrets, SyncError, SyncService, next_epoch, server_epoch_of};
 use server::work::{Work, rebuild_projections, verify_audit, verify_digests};
-use sync_protocol::access::Role;
+use sync_protocol::access::{INSTALLATION, Role};
 use sync_protocol::cbor::{self, Bytes, Cbor, Ext, Raw};
 use sync_protocol::decide::{Change, Grant, User};
 use sync_protocol::entity::*;
@@ -22,6 +24,7 @@ use sync_protocol::ids::*;
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Outcome, Verdict};
 use sync_protocol::row::{BucketId, ByKey, Register, Row, RowType, Stamp, Ver, read_row};
+use sync_protocol::units::Level;
 use sync_protocol::value::Value;
 use sync_protocol::wire::*;
 use sync_protocol::workflow::VisitStatus;
@@ -77,7 +80,7 @@ fn territory(village: u8, team: u8, house: u8) -> Vec<Change> {
         local_name: None,
         ext: Ext::default(),
     };
-    let parent = UnitParent { parent: UnitId(uuid(10)), from: Day(20_000), ext: Ext::default() };
+    let parent = UnitParent { parent: UnitId(uuid(10)), from: Day(20_000), former: vec![], ext: Ext::default() };
     let team_identity =
         TeamIdentity { level: "village".into(), unit: UnitId(uuid(village)), name: "Tổ".into(), ext: Ext::default() };
     let label = HouseholdLabel { label: format!("MARK{village}"), landmark: None, ext: Ext::default() };
@@ -1041,6 +1044,105 @@ fn a_grant_that_was_ended_at_night_ends_then_and_not_in_the_morning() {
         let answer = world.sync(&mut phone, 1);
         // The first knew nothing of the end; the second was made by somebody who had been told.
         assert_eq!(verdicts(&answer), [(1, Verdict::Applied), (2, Verdict::Rejected)]);
+        world.is_sound();
+    }
+}
+
+/// Village A lies in a commune that is merged, village B in one that is not concerned.
+#[test]
+fn a_reorganisation_costs_a_phone_the_row_of_its_village_and_others_nothing() {
+    let country = server::units::country().unwrap();
+    let effective = Day::parse("2025-07-01").unwrap();
+    let commune = |code: &str| country.get(Level::Commune, code, Day(effective.0 - 1)).unwrap().row_id;
+    for world in worlds() {
+        let admin = UserId(uuid(50));
+        let (at, drawn) = (Arc::clone(&world.clock), Arc::clone(&world.drawn));
+        let desk = Desk::new(
+            world.store.clone(),
+            Arc::clone(&world.service),
+            Arc::new(move || ServerMs(at.load(Ordering::SeqCst))),
+            Arc::new(move |bytes: &mut [u8]| bytes.fill(drawn.fetch_add(1, Ordering::SeqCst))),
+        );
+        let installed = Grant { role: Role::Admin.code().into(), unit: INSTALLATION.into(), ..grant(50, 0) };
+        let (display_name, phone, unit) = ("Quản trị mẫu".into(), "0530000050".into(), INSTALLATION.into());
+        let account = User { id: admin, display_name, phone, unit, grants_rev: 1, active: true };
+        let mut rows = Vec::new();
+        for code in ["05929", "05950"] {
+            let above = country.ancestors(commune(code), Day(effective.0 - 1));
+            rows.extend(above.iter().rev().map(|unit| unit.row_id).chain([commune(code)]));
+        }
+        let mut changes = vec![Change::PutUser(account), Change::PutGrant(installed)];
+        let mut put = |ty, id, scope: Uuid, groups: Vec<(u8, Vec<u8>)>| {
+            let register = Register { id, ..register(ty, 0, groups) };
+            changes.push(Change::PutRegister { scope: ScopeId(scope), register });
+        };
+        for row in rows {
+            let known = country.unit(row).unwrap();
+            let identity = UnitIdentity {
+                level: known.level.code().into(),
+                code: known.code.clone(),
+                unit_type: known.unit_type.code().into(),
+                name: known.name.clone(),
+                full_name: known.full_name.clone(),
+                local_name: None,
+                ext: Ext::default(),
+            };
+            let parent = known.parents.first().map_or(INSTALLATION.into(), |span| span.parent);
+            let parent = UnitParent { parent, from: known.valid_from, former: vec![], ext: Ext::default() };
+            let validity = Validity { from: known.valid_from, to: known.valid_to, ext: Ext::default() };
+            let groups = vec![(1, identity.cbor()), (2, parent.cbor()), (3, validity.cbor())];
+            put(RowType::UNIT, row.0, row.0, groups);
+        }
+        let former =
+            TeamIdentity {
+                level: "commune".into(), unit: commune("05929"), name: "Tổ xã".into(), ext: Ext::default()
+            };
+        put(RowType::TEAM, uuid(60), commune("05929").0, vec![(team::IDENTITY, former.cbor())]);
+        world
+            .store
+            .write_blocking(move |tx| {
+                let mut work = Work::new(tx, ServerMs(NOW));
+                work.apply(changes.clone())?;
+                work.finish()
+            })
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for (village, code) in [(VILLAGE_A, "05929"), (VILLAGE_B, "05950")] {
+            let from = Day(19_500);
+            let parent = UnitParent { parent: commune(code), from, former: vec![], ext: Ext::default() };
+            let validity = Validity { from, to: None, ext: Ext::default() };
+            let groups = BTreeMap::from([(unit::PARENT, Raw(parent.cbor())), (unit::VALIDITY, Raw(validity.cbor()))]);
+            let body =
+                SetGroups { id: uuid(village), base_ver: Ver(u64::MAX), groups: ByKey(groups), ext: Ext::default() };
+            let done = runtime.block_on(desk.perform(admin, vec![Intent::UnitSet(body)])).unwrap();
+            assert_eq!(done[0].0.verdict, Verdict::Applied);
+        }
+        let (mut inside, mut outside) = (world.phone(MEMBER, 1), world.phone(OTHER, 2));
+        for phone in [&mut inside, &mut outside] {
+            assert!(!world.sync(phone, 0).rows.is_empty());
+        }
+        let body = NewReorganisation {
+            effective: effective.to_string(),
+            basis: "1683/NQ-UBTVQH15".into(),
+            communes: vec!["05929".into()],
+            assignments: vec![],
+        };
+        runtime.block_on(desk.apply_reorganisation(admin, body)).unwrap();
+
+        let idle = world.sync(&mut outside, 0);
+        assert!(idle.rows.is_empty() && idle.control.is_none() && idle.dropped.is_empty());
+        let told = world.sync(&mut inside, 0);
+        assert_eq!(
+            told.rows.iter().map(|row| (row.ty(), row.id())).collect::<Vec<_>>(),
+            [(RowType::UNIT, uuid(VILLAGE_A))]
+        );
+        assert!(told.control.is_none() && told.dropped.is_empty());
+
+        // Recorded in the field with the commune's team, which the phone still knows.
+        let content = VisitContent { team: TeamId(uuid(60)), ..content(VILLAGE_A, HOUSE_A) };
+        let content = Raw(content.cbor());
+        inside.add(Intent::VisitRecord(RecordVisit { content, submit: true, plan: None, ext: Ext::default() }));
+        assert_eq!(verdicts(&world.sync(&mut inside, 1)), [(1, Verdict::Applied)]);
         world.is_sound();
     }
 }

@@ -350,6 +350,8 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Intent::CourseResultSet(body) => merits::set_course_result(state, context, op, body),
         Intent::SupportSign(body) => merits::sign_support(state, context, op, body),
         Intent::SupportRevoke(body) => merits::revoke_support(state, context, op, body),
+        Intent::ReorganisationRecord(body) => admin::record_reorganisation(state, context, op, body),
+        Intent::ReorganisationUndo(body) => admin::undo_reorganisation(state, context, op, body),
     };
     match decided.and_then(|decision| readable(&decision).map(|()| decision).map_err(Stop::Refused)) {
         Ok(decision) => Ok(decision),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::calendar::{Period, PeriodKind, Report};
 use crate::case_flow::CaseKind;
-use crate::cbor::Raw;
+use crate::cbor::{Ext, Raw};
 use crate::ids::*;
 use crate::int_map;
 use crate::row::{GroupKey, RowType, Ver};
@@ -236,6 +236,15 @@ pub mod support_certificate {
     pub const REVOKED: GroupKey = 2;
 }
 
+/// Group numbers of a reorganisation of communes.
+pub mod reorganisation {
+    use super::GroupKey;
+    /// `ReorganisationWhat`.
+    pub const WHAT: GroupKey = 1;
+    /// `ReorganisationStatus`.
+    pub const STATUS: GroupKey = 2;
+}
+
 /// Group numbers of a reporting month.
 pub mod period {
     use super::GroupKey;
@@ -271,6 +280,15 @@ int_map! {
     }
     /// Where a unit belongs.
     pub struct UnitParent {
+        /// The unit above.
+        0 => parent: req UnitId,
+        /// Since when.
+        1 => from: req Day,
+        /// What it lay in before, oldest first. The rules keep this list (docs/PROTOCOL.md, D18).
+        2 => former: list FormerParent,
+    }
+    /// What a unit lay in before; until the next one, or the present one, begins.
+    pub struct FormerParent {
         /// The unit above.
         0 => parent: req UnitId,
         /// Since when.
@@ -879,6 +897,48 @@ int_map! {
         /// Open or closed.
         2 => open: flag bool,
     }
+    /// What a reorganisation of communes did.
+    pub struct ReorganisationWhat {
+        /// First day of the new communes.
+        0 => effective: req Day,
+        /// The legal basis: number of the resolution.
+        1 => basis: req String,
+        /// The communes that ended.
+        2 => communes: list UnitId,
+        /// Those of them to which it gave their last day.
+        3 => closed: list UnitId,
+        /// Units that it opened, upper ones first.
+        4 => opened: list UnitId,
+        /// What went from which old commune to which new one.
+        5 => moves: list ReorganisationMove,
+    }
+    /// What went from an old commune to a new one.
+    pub struct ReorganisationMove {
+        /// The old commune.
+        0 => old: req UnitId,
+        /// The new one.
+        1 => new: req UnitId,
+        /// Villages.
+        2 => villages: list UnitId,
+        /// Roles held for the commune.
+        3 => grants: list MovedGrant,
+    }
+    /// A role that goes on at another commune.
+    pub struct MovedGrant {
+        /// The grant for the old commune.
+        0 => old: req GrantId,
+        /// The grant for the new one, to be confirmed.
+        1 => new: req GrantId,
+    }
+    /// How a reorganisation stands.
+    pub struct ReorganisationStatus {
+        /// `applied`, `undone`.
+        0 => status: req String,
+        /// Who did that.
+        1 => by: req UserId,
+        /// When, by the server's clock.
+        2 => at: req ServerMs,
+    }
     /// What was done on a visit.
     pub struct VisitContent {
         /// Where.
@@ -932,6 +992,41 @@ int_map! {
         0 => display_name: req String,
         /// `0` and nine digits; the sign-in name.
         1 => phone: req String,
+    }
+}
+
+impl UnitParent {
+    /// What the unit lay in over time, oldest first: the unit above, its first day, and the first day of the next one.
+    pub fn spans(&self) -> Vec<(UnitId, Day, Option<Day>)> {
+        let starts = self.former.iter().map(|former| (former.parent, former.from)).chain([(self.parent, self.from)]);
+        let ends = self.former.iter().skip(1).map(|former| former.from).chain([self.from]).map(Some).chain([None]);
+        let ends = ends.skip(usize::from(self.former.is_empty()));
+        starts.zip(ends).map(|((parent, from), to)| (parent, from, to)).collect()
+    }
+
+    /// The unit above on a day; before the first day known, the first one known.
+    pub fn on(&self, day: Day) -> UnitId {
+        let started = self.former.iter().rev().find(|former| former.from <= day);
+        match started.or(self.former.first()) {
+            Some(former) if day < self.from => former.parent,
+            _ => self.parent,
+        }
+    }
+
+    /// Whether the unit lies in another one, or did at some time.
+    pub fn ever_in(&self, unit: UnitId) -> bool {
+        self.parent == unit || self.former.iter().any(|former| former.parent == unit)
+    }
+
+    /// This parent after another one: what held before its first day is kept, what would have held later is corrected.
+    pub fn following(self, before: &Self) -> Self {
+        let present = FormerParent { parent: before.parent, from: before.from, ext: Ext::default() };
+        let mut former: Vec<FormerParent> = before.former.iter().cloned().chain([present]).collect();
+        former.retain(|former| former.from < self.from);
+        if former.last().is_some_and(|last| last.parent == self.parent) {
+            former.pop();
+        }
+        Self { former, ..self }
     }
 }
 

@@ -204,6 +204,10 @@ op_names! {
     0x0660 "support.sign/1" SupportSign(SignSupport),
     /// Such a signature is taken back.
     0x0661 "support.revoke/1" SupportRevoke(RevokeSupport),
+    /// A reorganisation of communes is entered with what it did.
+    0x0670 "reorganisation.record/1" ReorganisationRecord(RecordReorganisation),
+    /// A reorganisation of communes is taken back.
+    0x0671 "reorganisation.undo/1" ReorganisationUndo(ReorganisationRef),
 }
 
 int_map! {
@@ -551,6 +555,20 @@ int_map! {
         0 => certificate: req SupportId,
         /// Why.
         1 => reason: req String,
+    }
+    /// Enters a reorganisation of communes that the ops before it carried out.
+    pub struct RecordReorganisation {
+        /// Its id, which follows from its day and its communes.
+        0 => id: req Uuid,
+        /// The province that it concerns; the nil id when there are several.
+        1 => scope: req ScopeId,
+        /// What it did.
+        2 => what: req crate::entity::ReorganisationWhat,
+    }
+    /// Names a reorganisation of communes.
+    pub struct ReorganisationRef {
+        /// Which one.
+        0 => id: req Uuid,
     }
 }
 

@@ -87,6 +87,8 @@ impl RowType {
     pub const COURSE_RESULT: Self = Self(20);
     /// That a team was active in a month.
     pub const SUPPORT_CERTIFICATE: Self = Self(21);
+    /// A reorganisation of communes.
+    pub const REORGANISATION: Self = Self(23);
     /// Event: a visit was recorded.
     pub const VISIT_RECORDED: Self = Self(32);
     /// Event: a visit's content was corrected.
@@ -486,7 +488,8 @@ impl Cbor for Row {
             | RowType::REPORT
             | RowType::COURSE_RUN
             | RowType::COURSE_RESULT
-            | RowType::SUPPORT_CERTIFICATE => Register::from_cbor(bytes).map(Self::Register),
+            | RowType::SUPPORT_CERTIFICATE
+            | RowType::REORGANISATION => Register::from_cbor(bytes).map(Self::Register),
             RowType::VISIT_RECORDED | RowType::VISIT_CORRECTED | RowType::VISIT_VOIDED => {
                 Event::from_cbor(bytes).map(Self::Event)
             }

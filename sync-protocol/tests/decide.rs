@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use support::*;
-use sync_protocol::access::{Holding, Role};
+use sync_protocol::access::{Holding, INSTALLATION, Role};
 use sync_protocol::cbor::{Cbor, Raw};
 use sync_protocol::decide::{Change, Decision, decide_bytes};
 use sync_protocol::entity::*;
@@ -1442,7 +1442,7 @@ fn an_officer_hangs_a_village_under_a_commune_of_theirs_and_nowhere_else() {
     let mut world = World::new();
     let mut officer = world.officer.clone();
     let under = |unit: u8, parent: u8| {
-        let parent = UnitParent { parent: UnitId(id(parent)), from: Day(20_270), ext: ext() };
+        let parent = UnitParent { parent: UnitId(id(parent)), from: Day(20_270), former: vec![], ext: ext() };
         Intent::UnitSet(set(id(unit), Ver(u64::MAX), [(unit::PARENT, Raw(parent.cbor()))]))
     };
     for (unit, parent) in [(VILLAGE, VILLAGE), (VILLAGE, OTHER_VILLAGE), (COMMUNE, VILLAGE)] {
@@ -1452,6 +1452,78 @@ fn an_officer_hangs_a_village_under_a_commune_of_theirs_and_nowhere_else() {
     // A village below a village is no village either.
     let body = create(VILLAGE, unit_groups("village", "Mới", id(VILLAGE)).0);
     refused_at(&world.send(&mut officer, Intent::UnitCreate(body)), Code::BadValue, "parent");
+}
+
+#[test]
+fn a_village_under_another_commune_keeps_what_it_lay_in() {
+    let (mut world, other) = (World::new(), id(0x77));
+    let mut admin = world.admin.clone();
+    let mut groups = unit_groups("commune", "Mới", Uuid::nil());
+    let validity = Validity { from: Day(20_000), to: None, ext: ext() };
+    groups.0.insert(unit::VALIDITY, Raw(validity.cbor()));
+    let new = CreateRow { scope: INSTALLATION, groups, id: Some(other), ext: ext() };
+    world.applied(&mut admin, Intent::UnitCreate(new));
+    let under = |parent: Uuid, from: u32, former: Vec<FormerParent>| {
+        let parent = UnitParent { parent: UnitId(parent), from: Day(from), former, ext: ext() };
+        Intent::UnitSet(set(id(VILLAGE), Ver(u64::MAX), [(unit::PARENT, Raw(parent.cbor()))]))
+    };
+    let parent =
+        |world: &World| -> UnitParent { world.state.get(RowType::UNIT, id(VILLAGE)).group(unit::PARENT).unwrap() };
+    let before = parent(&world);
+    let invented = vec![FormerParent { parent: UnitId(id(9)), from: Day(5), ext: ext() }];
+    world.applied(&mut admin, under(other, 20_700, invented));
+    let after = parent(&world);
+    let spans = [(before.parent, before.from, Some(Day(20_700))), (UnitId(other), Day(20_700), None)];
+    assert_eq!(after.spans(), spans, "the list comes from the row");
+    let on = [0, 20_699, 20_700].map(|day| after.on(Day(day)));
+    assert_eq!(on, [before.parent, before.parent, UnitId(other)]);
+
+    // The team of the old commune is still a team of the village; its month is the one that counts on an old day.
+    let mut member = world.member.clone();
+    let content = VisitContent { team: world.commune_team, ..world.content() };
+    world.applied(&mut member, World::record(&content, true));
+    let foreign = VisitContent { team: world.foreign_team, ..world.content() };
+    refused_at(&world.send(&mut member, World::record(&foreign, true)), Code::NotFound, "team");
+
+    // Back from the same first day on: as if it had never moved.
+    world.applied(&mut admin, under(before.parent.0, before.from.0, vec![]));
+    assert_eq!(parent(&world), before);
+    let backwards = vec![FormerParent { parent: UnitId(other), from: Day(20_900), ext: ext() }];
+    refused_at(&world.send(&mut admin, under(before.parent.0, 20_800, backwards)), Code::BadValue, "parent.former");
+}
+
+#[test]
+fn a_reorganisation_is_entered_and_taken_back_by_an_admin() {
+    let mut world = World::new();
+    let mut admin = world.admin.clone();
+    let what = ReorganisationWhat {
+        effective: Day(20_270),
+        basis: "1673/NQ-UBTVQH15".into(),
+        communes: vec![UnitId(id(COMMUNE))],
+        closed: vec![],
+        opened: vec![UnitId(id(COMMUNE))],
+        moves: vec![],
+        ext: ext(),
+    };
+    let record = |scope: u8, basis: &str| {
+        let what = ReorganisationWhat { basis: basis.into(), ..what.clone() };
+        Intent::ReorganisationRecord(RecordReorganisation { id: id(0x23), scope: ScopeId(id(scope)), what, ext: ext() })
+    };
+    let undo = || Intent::ReorganisationUndo(ReorganisationRef { id: id(0x23), ext: ext() });
+    let mut officer = world.officer.clone();
+    refused(&world.send(&mut officer, record(COMMUNE, "1/NQ")), Code::NotFound);
+    refused(&world.send(&mut officer, undo()), Code::NotFound);
+    refused(&world.send(&mut admin, undo()), Code::NotFound);
+    refused_at(&world.send(&mut admin, record(COMMUNE, "")), Code::BadValue, "basis");
+    refused_at(&world.send(&mut admin, record(0x66, "1/NQ")), Code::NotFound, "scope");
+    world.applied(&mut admin, record(COMMUNE, "1/NQ"));
+    refused(&world.send(&mut admin, record(COMMUNE, "1/NQ")), Code::AlreadyExists);
+    world.applied(&mut admin, undo());
+    refused(&world.send(&mut admin, undo()), Code::WrongState);
+    let commune = world.state.get(RowType::UNIT, id(COMMUNE));
+    let validity: Validity = commune.group(unit::VALIDITY).unwrap();
+    assert_eq!(validity.to, Some(validity.from), "what it opened was never in force");
+    world.applied(&mut admin, record(COMMUNE, "1/NQ"));
 }
 
 #[test]

@@ -279,6 +279,13 @@ fn intents() -> Vec<Intent> {
             ext: ext(),
         }),
         Intent::PeriodSet(SetPeriod { commune: UnitId(id(COMMUNE)), month: Month(24_322), open: false, ext: ext() }),
+        Intent::ReorganisationRecord(RecordReorganisation {
+            id: id(0x23),
+            scope: ScopeId(id(0x05)),
+            what: reorganised(),
+            ext: ext(),
+        }),
+        Intent::ReorganisationUndo(ReorganisationRef { id: id(0x23), ext: ext() }),
     ]
     .into_iter()
     .chain(office_intents())
@@ -583,6 +590,26 @@ fn office_rows() -> Vec<Named> {
     ]
 }
 
+fn reorganised() -> ReorganisationWhat {
+    let grants = vec![MovedGrant { old: GrantId(id(0x81)), new: GrantId(id(0x82)), ext: ext() }];
+    let moves = vec![ReorganisationMove {
+        old: UnitId(id(COMMUNE)),
+        new: UnitId(id(0x24)),
+        villages: vec![village()],
+        grants,
+        ext: ext(),
+    }];
+    ReorganisationWhat {
+        effective: Day(20_270),
+        basis: "1673/NQ-UBTVQH15".into(),
+        communes: vec![UnitId(id(COMMUNE))],
+        closed: vec![UnitId(id(COMMUNE))],
+        opened: vec![UnitId(id(0x24))],
+        moves,
+        ext: ext(),
+    }
+}
+
 fn event(ty: RowType, body: Raw, visit: Option<VisitId>) -> Event {
     Event {
         ty: ty.0,
@@ -651,6 +678,13 @@ fn rows() -> Vec<(&'static str, Row)> {
         chosen: Some(class("poor").1),
         ext: ext(),
     };
+    let former = vec![FormerParent { parent: UnitId(id(COMMUNE)), from: Day(20_000), ext: ext() }];
+    let parent = UnitParent { parent: UnitId(id(0x24)), from: Day(20_270), former, ext: ext() };
+    let mut rehung = unit_groups("village", "Mẫu", id(COMMUNE)).0;
+    rehung.insert(unit::PARENT, Raw(parent.cbor()));
+    let rehung = rehung.into_iter().collect();
+    let reorganisation =
+        ReorganisationStatus { status: "applied".into(), by: UserId(id(0xa3)), at: RECEIVED, ext: ext() };
     let month = PeriodStatus { commune: UnitId(id(COMMUNE)), month: Month(24_322), open: true, ext: ext() };
     let mut household = register(RowType::HOUSEHOLD, 0x41, vec![label("nhà đầu suối"), class("poor")]);
     let guarded = household.groups.get_mut(&household::CLASS).expect("it was just set");
@@ -739,6 +773,15 @@ fn rows() -> Vec<(&'static str, Row)> {
         // Written when 12 was not known yet: what phones stored unread is read as a register now.
         ("12-of-a-later-version", Row::Register(newer(RowType::MARKET))),
         ("31-of-a-later-version", opaque(RowType(31))),
+        ("01-unit-with-former-parents", Row::Register(register(RowType::UNIT, VILLAGE, rehung))),
+        (
+            "23-reorganisation",
+            Row::Register(register(
+                RowType::REORGANISATION,
+                0x23,
+                vec![(1, Raw(reorganised().cbor())), (2, Raw(reorganisation.cbor()))],
+            )),
+        ),
         ("32-visit-recorded", Row::Event(recorded)),
         ("33-visit-corrected", Row::Event(event(RowType::VISIT_CORRECTED, correction, Some(visit_id())))),
         ("34-visit-voided", Row::Event(event(RowType::VISIT_VOIDED, Raw(void.cbor()), Some(visit_id())))),

@@ -57,7 +57,7 @@ fn province(world: &mut World) -> Person {
     let groups = unit_groups("province", "Tỉnh Mẫu", Uuid::nil());
     let body = CreateRow { scope: ScopeId(Uuid::nil()), groups, id: Some(id(PROVINCE)), ext: ext() };
     world.applied(&mut admin, Intent::UnitCreate(body));
-    let parent = UnitParent { parent: unit(PROVINCE), from: Day(20_270), ext: ext() };
+    let parent = UnitParent { parent: unit(PROVINCE), from: Day(20_270), former: vec![], ext: ext() };
     let above = set(id(COMMUNE), SEEN, [(unit::PARENT, Raw(parent.cbor()))]);
     world.applied(&mut admin, Intent::UnitSet(above));
     world.admin = admin;

@@ -189,7 +189,7 @@ fn what_stands_in_the_way_is_named() {
         ..reorganisation(0)
     };
     let of = |n| Item::Unit(row(n));
-    assert_eq!(blocks(&registry, &with(&[99], &[]), &state), [(of(99), "not_in_force")]);
+    assert_eq!(blocks(&registry, &with(&[99], &[]), &state), [(of(99), "unknown_unit")]);
     assert_eq!(blocks(&registry, &with(&[100], &[]), &state), [(of(100), "not_a_commune")]);
     assert_eq!(blocks(&registry, &with(&[10], &[(village, 21)]), &state), [(village, "bad_assignment")]);
     assert_eq!(blocks(&registry, &with(&[10], &[(of(104), 20)]), &state), [(of(104), "bad_assignment")]);
@@ -266,7 +266,7 @@ fn undoing_is_refused_with_what_depends_on_the_plan() {
     let not_applied = undo(&made, &state, &[]).unwrap_err();
     assert!(not_applied.0.contains(&Item::Reorganisation(ID)));
     apply(&made, &mut state).unwrap();
-    let (on_new, on_village) = (OpUid(uuid(900)), OpUid(uuid(901)));
+    let (on_new, on_village) = (uuid(900), uuid(901));
     let writes = [(on_new, row(20)), (on_village, row(100))];
     assert_eq!(undo(&made, &state, &writes), Err(CannotUndo(vec![Item::Write(on_new)])));
 

@@ -116,6 +116,8 @@ pub(super) fn target(op: &Op) -> Option<(RowType, Uuid)> {
         Intent::CourseResultSet(body) => (RowType::COURSE_RESULT, course_result_id(body.member, &body.course)),
         Intent::SupportSign(body) => (RowType::SUPPORT_CERTIFICATE, support_id(body.team, body.month)),
         Intent::SupportRevoke(body) => (RowType::SUPPORT_CERTIFICATE, body.certificate.0),
+        Intent::ReorganisationRecord(RecordReorganisation { id, .. })
+        | Intent::ReorganisationUndo(ReorganisationRef { id, .. }) => (RowType::REORGANISATION, id),
         Intent::GrantGive(_) | Intent::GrantEnd(_) | Intent::UserCreate(_) => return None,
     })
 }

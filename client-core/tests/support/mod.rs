@@ -162,7 +162,7 @@ impl MiniServer {
                 local_name: None,
                 ext: ext(),
             };
-            let parent = UnitParent { parent: commune(), from, ext: ext() };
+            let parent = UnitParent { parent: commune(), from, former: vec![], ext: ext() };
             let validity = Validity { from, to: None, ext: ext() };
             let values = [(1, Raw(identity.cbor())), (2, Raw(parent.cbor())), (3, Raw(validity.cbor()))];
             server.put_register(unit.into(), RowType::UNIT, unit.0, values);

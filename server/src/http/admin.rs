@@ -261,7 +261,7 @@ pub async fn create_village(app: Data<App>, caller: Caller, once: Once, body: Js
         local_name: body.local_name.as_deref().map(clean).filter(|name| !name.is_empty()),
         ext: Ext::default(),
     };
-    let parent = UnitParent { parent: UnitId(body.parent), from, ext: Ext::default() };
+    let parent = UnitParent { parent: UnitId(body.parent), from, former: vec![], ext: Ext::default() };
     let validity = Validity { from, to: None, ext: Ext::default() };
     let groups = BTreeMap::from([
         (unit::IDENTITY, raw(&identity)),
@@ -302,7 +302,10 @@ pub async fn change_unit(
     }
     if let Some(parent) = parent {
         let from = day(&parent.from, "parent.from")?;
-        groups.insert(unit::PARENT, raw(&UnitParent { parent: UnitId(parent.parent), from, ext: Ext::default() }));
+        groups.insert(
+            unit::PARENT,
+            raw(&UnitParent { parent: UnitId(parent.parent), from, former: vec![], ext: Ext::default() }),
+        );
     }
     if let Some(validity) = validity {
         let from = day(&validity.from, "validity.from")?;

@@ -7,6 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use sync_protocol::outcome::{Code, Outcome};
+use sync_protocol::units::CannotUndo;
 use utoipa::ToSchema;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use uuid::Uuid;
@@ -16,6 +17,7 @@ use crate::auth::token::TokenFault;
 use crate::desk::{BulkError, ResolveError, SampleGap};
 use crate::problem::{FieldProblem, Problem, ProblemCode};
 use crate::reading::ReadError;
+use crate::reorganisation::{ItemView, ReorganisationError};
 use crate::storage::StorageError;
 use crate::sync::SyncError;
 
@@ -44,6 +46,13 @@ pub enum HttpError {
     Refused(Box<Outcome>),
     /// Too few visits were looked at.
     Sample(SampleGap),
+    /// A standing refusal with everything that is to blame.
+    Listed {
+        /// Which.
+        code: ProblemCode,
+        /// What is to blame.
+        errors: Vec<FieldProblem>,
+    },
 }
 
 impl HttpError {
@@ -81,7 +90,7 @@ impl HttpError {
 
     fn status(&self) -> u16 {
         match self {
-            Self::Standing { code, .. } => code.status(),
+            Self::Standing { code, .. } | Self::Listed { code, .. } => code.status(),
             Self::Refused(outcome) => refused_status(outcome),
             Self::Sample(_) => ProblemCode::SampleIncomplete.status(),
         }
@@ -90,7 +99,7 @@ impl HttpError {
     /// The stable code, for the log.
     pub fn code(&self) -> &str {
         match self {
-            Self::Standing { code, .. } => code.as_str(),
+            Self::Standing { code, .. } | Self::Listed { code, .. } => code.as_str(),
             Self::Refused(outcome) => outcome.code.as_deref().unwrap_or("refused"),
             Self::Sample(_) => ProblemCode::SampleIncomplete.as_str(),
         }
@@ -143,6 +152,9 @@ impl HttpError {
                     rule: outcome.rule.clone(),
                     ..ProblemBody::from(Problem::new(ProblemCode::NotFound, request_id))
                 }
+            }
+            Self::Listed { code, errors } => {
+                ProblemBody::from(Problem::new(*code, request_id).with_errors(errors.clone()))
             }
             Self::Sample(gap) => ProblemBody {
                 sample: Some(SampleView {
@@ -268,7 +280,10 @@ impl From<StorageError> for HttpError {
         match error {
             StorageError::Full => ProblemCode::StorageFull.into(),
             StorageError::Busy => ProblemCode::Busy.into(),
-            error @ (StorageError::FromNewerVersion { .. } | StorageError::Damaged(_) | StorageError::Failed(_)) => {
+            error @ (StorageError::FromNewerVersion { .. }
+            | StorageError::Damaged(_)
+            | StorageError::GivenUp(_)
+            | StorageError::Failed(_)) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(%error, cause, "the store failed");
                 ProblemCode::Internal.into()
@@ -343,6 +358,46 @@ impl From<BulkError> for HttpError {
             BulkError::NotAllowed => ProblemCode::NotAllowed.into(),
             BulkError::Sample(gap) => Self::Sample(gap),
             BulkError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReorganisationError> for HttpError {
+    fn from(error: ReorganisationError) -> Self {
+        let line = |field: String, code: &str, vi: String, en: String| FieldProblem {
+            field,
+            code: code.to_owned(),
+            detail_vi: vi,
+            detail_en: en,
+        };
+        match error {
+            ReorganisationError::NotAllowed => ProblemCode::NotAllowed.into(),
+            ReorganisationError::NotFound => ProblemCode::NotFound.into(),
+            ReorganisationError::BadValue { field, reason } => Self::bad_value_because(field, reason),
+            ReorganisationError::Blocked(blocks) => {
+                let about = |item: &ItemView, words: &str| format!("{}: {words}", item.name);
+                let lines = blocks.into_iter().map(|block| {
+                    let (vi, en) = (about(&block.item, &block.vi), about(&block.item, &block.en));
+                    line(block.item.path(), &block.code, vi, en)
+                });
+                Self::Listed { code: ProblemCode::ReorganisationBlocked, errors: lines.collect() }
+            }
+            ReorganisationError::Depends(items) => {
+                let lines = items.into_iter().map(|item| {
+                    let words = |words: &str| format!("{}: {words}", item.name);
+                    line(item.path(), CannotUndo::CODE, words(CannotUndo::VI), words(CannotUndo::EN))
+                });
+                Self::Listed { code: ProblemCode::CannotUndo, errors: lines.collect() }
+            }
+            ReorganisationError::Refused(refused) => {
+                let text = refused.outcome.code.clone().unwrap_or_default();
+                let code = Code::from_text(&text);
+                let words = |words: Option<&str>| format!("{}: {}", refused.name, words.unwrap_or(&text));
+                let line =
+                    line(refused.object.to_string(), &text, words(code.map(Code::vi)), words(code.map(Code::en)));
+                Self::Listed { code: ProblemCode::ReorganisationBlocked, errors: vec![line] }
+            }
+            ReorganisationError::Storage(error) => error.into(),
         }
     }
 }

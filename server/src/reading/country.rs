@@ -16,7 +16,7 @@ use super::*;
 use crate::units;
 
 /// The lists, read and verified when they are first needed. `None` only if what ships breaks its own rules.
-pub(super) fn country() -> Option<&'static Units> {
+pub(crate) fn country() -> Option<&'static Units> {
     static COUNTRY: OnceLock<Option<Units>> = OnceLock::new();
     COUNTRY.get_or_init(|| units::country().ok()).as_ref()
 }

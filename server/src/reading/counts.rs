@@ -180,7 +180,9 @@ impl Scoped<'_> {
         if !self.covers(Action::ReadCounts, unit)? || !self.unit_exists(unit)? {
             return Err(ReadError::NotFound);
         }
-        let (villages, depth) = self.below(unit)?;
+        // A month belongs to the commune in which the village lay on its last day: an old period stays as it was.
+        let days = month.and_then(days_of);
+        let (villages, depth) = self.below(unit, days.map(|(_, last)| last))?;
         let cells = self.tx.counts(&villages, month)?;
         let mut totals = Tally::default();
         let mut groups: BTreeMap<GroupKey, Tally> = BTreeMap::new();
@@ -191,7 +193,6 @@ impl Scoped<'_> {
                 groups.entry(grouping.key(cell)).or_default().add(cell, *n, grouping.kind);
             }
         }
-        let days = month.and_then(days_of);
         let mut rows = Vec::new();
         if grouping != Grouping::default() {
             for (key, tally) in groups {
@@ -278,15 +279,18 @@ impl Scoped<'_> {
         Ok(parent.map(|parent| parent.parent).filter(|parent| *parent != unit))
     }
 
-    /// A unit with everything below it, and how many levels that is.
-    pub(super) fn below(&mut self, unit: UnitId) -> Answer<(Vec<UnitId>, usize)> {
+    /// A unit with everything below it, at present or on a day, and how many levels that is.
+    pub(super) fn below(&mut self, unit: UnitId, day: Option<Day>) -> Answer<(Vec<UnitId>, usize)> {
         const LEVELS: usize = 4;
         let mut all = vec![unit];
         let (mut from, mut depth) = (0, 0);
         while depth < LEVELS {
             let mut next = Vec::new();
             for unit in &all[from..] {
-                next.extend(self.tx.units_below(*unit)?);
+                next.extend(match day {
+                    Some(day) => self.tx.units_below_on(*unit, day)?,
+                    None => self.tx.units_below(*unit)?,
+                });
             }
             next.retain(|unit| !all.contains(unit));
             if next.is_empty() {

@@ -24,7 +24,7 @@ pub struct UnitQuery {
     pub level: Option<String>,
     /// The official code; for a village `<commune code>-<nnn>`. Codes are reused, so `on` decides.
     pub code: Option<String>,
-    /// Only what is in force on this day. With `code`: today unless told.
+    /// Only what is in force on this day; with `parent`, what lay there on it. With `code`: today unless told.
     pub on: Option<String>,
 }
 
@@ -77,7 +77,10 @@ impl Reading {
                     if !scoped.sees_unit(UnitId(parent))? {
                         return Err(ReadError::NotFound);
                     }
-                    scoped.tx.units_below(UnitId(parent))?
+                    match on {
+                        Some(on) => scoped.tx.units_below_on(UnitId(parent), on)?,
+                        None => scoped.tx.units_below(UnitId(parent))?,
+                    }
                 }
                 (None, Some(level), Some(code)) => {
                     let today = on.unwrap_or(Day::of_ms(scoped.now.0));

@@ -49,6 +49,8 @@ promises! {
     visits_are_listed_by_scope_filter_and_place
     counts_add_up_and_vanish_at_zero
     units_have_one_parent
+    units_are_found_below_what_they_lay_in_on_a_day
+    rows_of_a_scope_are_counted_and_weighed
     kept_ops_are_paged
     numbers_of_64_bits_survive
     a_closed_engine_says_busy
@@ -461,13 +463,50 @@ fn units_have_one_parent(store: &Store) {
     let unit = |n| UnitId(uuid(n));
     store
         .write_blocking(move |tx| {
-            tx.put_unit_parent(unit(3), unit(1))?;
-            tx.put_unit_parent(unit(2), unit(1))?;
-            tx.put_unit_parent(unit(3), unit(9))
+            tx.put_unit_parent(unit(3), unit(1), &[])?;
+            tx.put_unit_parent(unit(2), unit(1), &[])?;
+            tx.put_unit_parent(unit(3), unit(9), &[])
         })
         .unwrap();
     let below = |n| store.read_blocking(|tx| tx.units_below(unit(n))).unwrap();
     assert_eq!((below(1), below(9)), (vec![unit(2)], vec![unit(3)]));
+}
+
+fn units_are_found_below_what_they_lay_in_on_a_day(store: &Store) {
+    let unit = |n| UnitId(uuid(n));
+    let on = |n, day| store.read_blocking(|tx| tx.units_below_on(unit(n), Day(day))).unwrap();
+    let put = |former: Vec<(UnitId, Day, Day)>| {
+        store.write_blocking(move |tx| tx.put_unit_parent(unit(3), unit(9), &former)).unwrap();
+    };
+    store.write_blocking(move |tx| tx.put_unit_parent(unit(2), unit(9), &[])).unwrap();
+    put(vec![(unit(1), Day(10), Day(20)), (unit(5), Day(20), Day(30))]);
+    assert_eq!([on(1, 10), on(1, 19), on(5, 20), on(5, 29)], [(); 4].map(|()| vec![unit(3)]));
+    assert_eq!((on(1, 20), on(5, 30), on(9, 19)), (vec![], vec![], vec![unit(2)]));
+    assert_eq!(
+        (on(9, 30), on(9, 9)),
+        (vec![unit(2), unit(3)], vec![unit(2), unit(3)]),
+        "now, and where nothing is known"
+    );
+    assert_eq!(store.read_blocking(|tx| tx.units_below(unit(1))).unwrap(), []);
+    put(vec![]);
+    assert_eq!((on(1, 15), on(9, 15)), (vec![], vec![unit(2), unit(3)]));
+    put(vec![(unit(1), Day(10), Day(20))]);
+    store.write_blocking(|tx| tx.clear_projections()).unwrap();
+    assert_eq!((on(1, 15), on(9, 15)), (vec![], vec![]));
+}
+
+fn rows_of_a_scope_are_counted_and_weighed(store: &Store) {
+    store
+        .write_blocking(|tx| {
+            tx.put_row(&row(bucket(1), 1, 1, 1))?;
+            tx.put_row(&row(bucket(1), 2, 2, 1))?;
+            tx.put_row(&StoredRow { gone: true, ..row(bucket(1), 3, 3, 2) })?;
+            tx.put_row(&row(bucket(2), 4, 1, 1))
+        })
+        .unwrap();
+    let of = |n| store.read_blocking(|tx| Ok((tx.count_rows(scope(n), RowType::HOUSEHOLD)?, tx.bytes_of(scope(n))?)));
+    assert_eq!([of(1).unwrap(), of(2).unwrap(), of(3).unwrap()], [(2, 30), (1, 10), (0, 0)]);
+    assert_eq!(store.read_blocking(|tx| tx.count_rows(scope(1), RowType::PLAN)).unwrap(), 0);
 }
 
 fn kept_ops_are_paged(store: &Store) {

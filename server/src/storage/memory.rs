@@ -33,6 +33,7 @@ struct Tables {
     counts: BTreeMap<CountKey, i64>,
     member_days: BTreeMap<(UserId, Day), u32>,
     parents: BTreeMap<UnitId, UnitId>,
+    former_parents: BTreeMap<UnitId, Vec<(UnitId, Day, Day)>>,
     meta: BTreeMap<String, Vec<u8>>,
 }
 
@@ -114,6 +115,16 @@ impl Tx for Tables {
             row.bucket.scope == scope && row.ty == ty && !row.gone && after.is_none_or(|after| row.id > after)
         });
         Ok(behind(rows.map(|row| row.body.clone()), limit))
+    }
+
+    fn count_rows(&mut self, scope: ScopeId, ty: RowType) -> Result<u64> {
+        let rows = self.rows.range((scope, ty, Uuid::nil())..=(scope, ty, Uuid::max()));
+        Ok(rows.filter(|(_, row)| !row.gone).count() as u64)
+    }
+
+    fn bytes_of(&mut self, scope: ScopeId) -> Result<u64> {
+        let rows = self.rows.range((scope, RowType(0), Uuid::nil())..=(scope, RowType(u8::MAX), Uuid::max()));
+        Ok(rows.map(|(_, row)| row.body.len() as u64).sum())
     }
 
     fn row_versions(&mut self, bucket: BucketId) -> Result<Vec<(RowType, Uuid, Ver)>> {
@@ -332,6 +343,7 @@ impl Tx for Tables {
         self.counts.clear();
         self.member_days.clear();
         self.parents.clear();
+        self.former_parents.clear();
         Ok(())
     }
 
@@ -356,8 +368,17 @@ impl Tx for Tables {
         Ok(self.parents.iter().filter(|(_, above)| **above == parent).map(|(unit, _)| *unit).collect())
     }
 
-    fn put_unit_parent(&mut self, unit: UnitId, parent: UnitId) -> Result<()> {
+    fn units_below_on(&mut self, parent: UnitId, day: Day) -> Result<Vec<UnitId>> {
+        let on = |unit: &UnitId, now: UnitId| {
+            let former = self.former_parents.get(unit).into_iter().flatten();
+            former.into_iter().find(|(_, since, until)| *since <= day && day < *until).map_or(now, |span| span.0)
+        };
+        Ok(self.parents.iter().filter(|(unit, now)| on(unit, **now) == parent).map(|(unit, _)| *unit).collect())
+    }
+
+    fn put_unit_parent(&mut self, unit: UnitId, parent: UnitId, former: &[(UnitId, Day, Day)]) -> Result<()> {
         self.parents.insert(unit, parent);
+        self.former_parents.insert(unit, former.to_vec());
         Ok(())
     }
 

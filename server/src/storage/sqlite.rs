@@ -14,7 +14,10 @@ use super::*;
 /// `PRAGMA application_id` of a server's file: "ThSv".
 const APPLICATION_ID: i64 = 0x5468_5376;
 /// Every step ever released, oldest first. Append; never edit one that a server has run.
-const STEPS: &[(i64, &str)] = &[(1, include_str!("../../migrations/sqlite/0001_init.sql"))];
+const STEPS: &[(i64, &str)] = &[
+    (1, include_str!("../../migrations/sqlite/0001_init.sql")),
+    (2, include_str!("../../migrations/sqlite/0002_former_parent.sql")),
+];
 /// Most jobs in one commit.
 const GROUP_MAX: usize = 256;
 /// Most jobs that wait; one more is told `Busy`.
@@ -511,6 +514,23 @@ impl Tx for SqliteTx<'_> {
         )
     }
 
+    fn count_rows(&mut self, scope: ScopeId, ty: RowType) -> Result<u64> {
+        let found = self.one(
+            "SELECT count(*) FROM row WHERE scope = ?1 AND ty = ?2 AND gone = 0",
+            &[scope.as_bytes(), &ty.0],
+            |row| Ok(unsigned(row.get(0)?)),
+        )?;
+        Ok(found.unwrap_or(0))
+    }
+
+    fn bytes_of(&mut self, scope: ScopeId) -> Result<u64> {
+        let found =
+            self.one("SELECT coalesce(sum(length(body)), 0) FROM row WHERE scope = ?1", &[scope.as_bytes()], |row| {
+                Ok(unsigned(row.get(0)?))
+            })?;
+        Ok(found.unwrap_or(0))
+    }
+
     fn row_versions(&mut self, bucket: BucketId) -> Result<Vec<(RowType, Uuid, Ver)>> {
         self.many(
             "SELECT ty, id, ver FROM row WHERE scope = ?1 AND class = ?2 AND quarter = ?3 ORDER BY seq",
@@ -977,8 +997,8 @@ impl Tx for SqliteTx<'_> {
     }
 
     fn clear_projections(&mut self) -> Result<()> {
-        for sql in ["DELETE FROM visit", "DELETE FROM count", "DELETE FROM member_day", "DELETE FROM unit_parent"] {
-            self.run(sql, &[])?;
+        for table in ["visit", "count", "member_day", "unit_parent", "former_parent"] {
+            self.run(&format!("DELETE FROM {table}"), &[])?;
         }
         Ok(())
     }
@@ -1015,9 +1035,30 @@ impl Tx for SqliteTx<'_> {
         })
     }
 
-    fn put_unit_parent(&mut self, unit: UnitId, parent: UnitId) -> Result<()> {
+    fn units_below_on(&mut self, parent: UnitId, day: Day) -> Result<Vec<UnitId>> {
+        self.many(
+            "SELECT unit FROM former_parent WHERE parent = ?1 AND since <= ?2 AND ?2 < until
+             UNION
+             SELECT unit FROM unit_parent WHERE parent = ?1 AND NOT EXISTS (
+               SELECT 1 FROM former_parent AS former
+               WHERE former.unit = unit_parent.unit AND former.since <= ?2 AND ?2 < former.until)
+             ORDER BY unit",
+            &[parent.as_bytes(), &day.0],
+            |row| Ok(UnitId(id16(row, 0)?)),
+        )
+    }
+
+    fn put_unit_parent(&mut self, unit: UnitId, parent: UnitId, former: &[(UnitId, Day, Day)]) -> Result<()> {
         self.run("DELETE FROM unit_parent WHERE unit = ?1", &[unit.as_bytes()])?;
-        self.run("INSERT INTO unit_parent (parent, unit) VALUES (?1, ?2)", &[parent.as_bytes(), unit.as_bytes()])
+        self.run("INSERT INTO unit_parent (parent, unit) VALUES (?1, ?2)", &[parent.as_bytes(), unit.as_bytes()])?;
+        self.run("DELETE FROM former_parent WHERE unit = ?1", &[unit.as_bytes()])?;
+        for (parent, since, until) in former {
+            self.run(
+                "INSERT INTO former_parent (parent, unit, since, until) VALUES (?1, ?2, ?3, ?4)",
+                &[parent.as_bytes(), unit.as_bytes(), &since.0, &until.0],
+            )?;
+        }
+        Ok(())
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<Vec<u8>>> {

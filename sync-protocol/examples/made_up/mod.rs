@@ -517,8 +517,12 @@ impl World {
                     local_name: None,
                     ext: Default::default(),
                 };
-                let parent =
-                    UnitParent { parent: UnitId(rng.id(self.clock)), from: Day(day.0 - 400), ext: Default::default() };
+                let parent = UnitParent {
+                    parent: UnitId(rng.id(self.clock)),
+                    from: Day(day.0 - 400),
+                    former: vec![],
+                    ext: Default::default(),
+                };
                 let validity = Validity { from: Day(20_270), to: None, ext: Default::default() };
                 vec![(1, raw(identity.cbor())), (2, raw(parent.cbor())), (3, raw(validity.cbor()))]
             }

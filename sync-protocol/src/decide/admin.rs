@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::access::{Action, INSTALLATION, Role};
 use crate::cbor::{Cbor, Ext, Raw};
-use crate::decide::registers::{check_new_unit, level_of, name, one_of};
+use crate::decide::registers::{check_new_unit, level_of, name, one_of, with_group};
 use crate::decide::{Change, Context, Decision, Grant, Refusal, State, Stop, User, allowed, store};
 use crate::entity::*;
 use crate::ids::*;
@@ -50,6 +50,9 @@ pub(super) fn create_unit<S: State>(
     let above = store(state.register(RowType::UNIT, body.scope.0))?.map(|(_, above)| above);
     if body.scope != INSTALLATION && above.is_none() {
         return Err(Refusal::at(Code::NotFound, "parent").into());
+    }
+    if !is_admin && !parent.former.is_empty() {
+        return Err(Refusal::at(Code::NotAllowed, "parent.former").into());
     }
     if !is_admin && above.as_ref().and_then(level_of).as_deref() != Some("commune") {
         return Err(Refusal::at(Code::BadValue, "parent").into());
@@ -264,4 +267,70 @@ pub(super) fn set_period<S: State>(
     let values = [(period::STATUS, Raw(value.cbor()))];
     let register = Register::new(RowType::PERIOD, id, context.stamp(ver), values);
     Ok(Decision::applied(ver, vec![Change::PutRegister { scope, register }]))
+}
+
+/// Whether a reorganisation is in effect.
+fn is_applied(row: &Register) -> bool {
+    let status: Option<ReorganisationStatus> = row.group(reorganisation::STATUS);
+    status.is_some_and(|status| status.status == "applied")
+}
+
+fn reorganisation_status(context: &Context<'_>, status: &str) -> Raw {
+    let (by, at) = (context.principal.user, context.received);
+    Raw(ReorganisationStatus { status: status.to_owned(), by, at, ext: Ext::default() }.cbor())
+}
+
+/// One row per day and set of communes: what was undone may be applied again.
+pub(super) fn record_reorganisation<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    body: &RecordReorganisation,
+) -> Result<Decision, Stop<S::Error>> {
+    allowed(context.may(op, Action::GrantOfficeRole, INSTALLATION))?;
+    name(&body.what.basis, "basis")?;
+    if body.scope != INSTALLATION && store(state.register(RowType::UNIT, body.scope.0))?.is_none() {
+        return Err(Refusal::at(Code::NotFound, "scope").into());
+    }
+    let (scope, ver) = match store(state.register(RowType::REORGANISATION, body.id))? {
+        None => (body.scope, Ver::first(context.server_epoch)),
+        Some((scope, before)) if !is_applied(&before) => (scope, before.ver.next(context.server_epoch)),
+        Some(_) => return Err(Code::AlreadyExists.into()),
+    };
+    let values = [
+        (reorganisation::WHAT, Raw(body.what.cbor())),
+        (reorganisation::STATUS, reorganisation_status(context, "applied")),
+    ];
+    let register = Register::new(RowType::REORGANISATION, body.id, context.stamp(ver), values);
+    Ok(Decision::applied(ver, vec![Change::PutRegister { scope, register }]))
+}
+
+/// Units that the reorganisation opened end on their first day: they were never in force.
+pub(super) fn undo_reorganisation<S: State>(
+    state: &mut S,
+    context: &Context<'_>,
+    op: &Op,
+    body: &ReorganisationRef,
+) -> Result<Decision, Stop<S::Error>> {
+    allowed(context.may(op, Action::GrantOfficeRole, INSTALLATION))?;
+    let Some((scope, row)) = store(state.register(RowType::REORGANISATION, body.id))? else {
+        return Err(Code::NotFound.into());
+    };
+    if !is_applied(&row) {
+        return Err(Code::WrongState.into());
+    }
+    let what: Option<ReorganisationWhat> = row.group(reorganisation::WHAT);
+    let status = reorganisation_status(context, "undone");
+    let (ver, register) = with_group(context, row, reorganisation::STATUS, status);
+    let mut changes = vec![Change::PutRegister { scope, register }];
+    for opened in what.into_iter().flat_map(|what| what.opened) {
+        if let Some((scope, unit)) = store(state.register(RowType::UNIT, opened.0))?
+            && let Some(validity) = unit.group::<Validity>(unit::VALIDITY)
+        {
+            let never = Raw(Validity { to: Some(validity.from), ..validity }.cbor());
+            let (_, register) = with_group(context, unit, unit::VALIDITY, never);
+            changes.push(Change::PutRegister { scope, register });
+        }
+    }
+    Ok(Decision::applied(ver, changes))
 }

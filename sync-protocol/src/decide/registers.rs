@@ -139,8 +139,10 @@ pub(super) fn set<S: State>(
     }
     check_groups(ty, &body.groups.0, Some(&current), false)?;
     check_references(state, ty, scope, &body.groups.0)?;
+    let mut groups = body.groups.0.clone();
     if ty == RowType::UNIT {
-        check_unit_change(state, context, op, &current, &body.groups.0)?;
+        check_unit_change(state, context, op, &current, &groups)?;
+        keep_former_parents(&current, &mut groups)?;
     }
     let ver = current.ver.next(context.server_epoch);
     let stamp = context.stamp(ver);
@@ -151,7 +153,7 @@ pub(super) fn set<S: State>(
         register.groups.retain(|key, _| *key <= household::STATUS);
     }
     let mut disputes = Disputes::new(op);
-    for (key, value) in &body.groups.0 {
+    for (key, value) in &groups {
         let Some(group) = current.groups.get(key) else {
             register.groups.insert(*key, Group::set(value.clone(), stamp));
             continue;
@@ -488,7 +490,12 @@ fn check_groups(
                     name(local_name, "identity.local_name")?;
                 }
             }
-            (RowType::UNIT, unit::PARENT) => drop(read::<UnitParent>(raw, "parent")?),
+            (RowType::UNIT, unit::PARENT) => {
+                let value: UnitParent = read(raw, "parent")?;
+                if value.spans().iter().any(|(_, from, to)| to.is_some_and(|to| to <= *from)) {
+                    return Err(Refusal::at(Code::BadValue, "parent.former"));
+                }
+            }
             (RowType::UNIT, unit::ATTRIBUTES) => {
                 village_only(groups, current, "attributes")?;
                 attributes(&read::<UnitAttributes>(raw, "attributes")?.history)?;
@@ -708,7 +715,18 @@ fn check_unit_change<S: State>(
     Ok(())
 }
 
-/// Whether a team works in a scope: it is the village's own, or its commune's.
+/// A unit that goes under another one keeps what it lay in before. The list comes from the row, never from the op.
+fn keep_former_parents(current: &Register, groups: &mut BTreeMap<GroupKey, Raw>) -> Result<(), Refusal> {
+    if let Some(raw) = groups.get_mut(&unit::PARENT)
+        && let Some(before) = current.group::<UnitParent>(unit::PARENT)
+    {
+        *raw = Raw(read::<UnitParent>(raw, "parent")?.following(&before).cbor());
+    }
+    Ok(())
+}
+
+/// Whether a team works in a scope: it is the village's own, or that of a commune in which the village lies or lay. A
+/// village that got another commune still takes what the team of the old one did before it heard of that.
 pub(super) fn works_in<S: State>(state: &mut S, team: TeamId, scope: ScopeId) -> Result<bool, Stop<S::Error>> {
     let team = store(state.register(RowType::TEAM, team.0))?;
     let Some(identity) = team.and_then(|(_, team)| team.group::<TeamIdentity>(team::IDENTITY)) else {
@@ -717,7 +735,9 @@ pub(super) fn works_in<S: State>(state: &mut S, team: TeamId, scope: ScopeId) ->
     if ScopeId::from(identity.unit) == scope {
         return Ok(true);
     }
-    Ok(parent_of(state, scope.into())? == Some(identity.unit))
+    let village = store(state.register(RowType::UNIT, scope.0))?;
+    let parent = village.and_then(|(_, village)| village.group::<UnitParent>(unit::PARENT));
+    Ok(parent.is_some_and(|parent| parent.ever_in(identity.unit)))
 }
 
 /// What a register names must be there, in the same scope: a foreign id is as good as none.

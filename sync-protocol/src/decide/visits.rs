@@ -346,11 +346,11 @@ fn flags_of_arrival<S: State>(
     Ok(conditions.iter().filter(|(_, holds)| *holds).fold(0, |flags, (bit, _)| flags | bit))
 }
 
-/// A reporting month is open until the commune closes it.
+/// A reporting month is open until the commune closes it: the one in which the village lay on that day.
 fn period_is_open<S: State>(state: &mut S, village: UnitId, day: Day) -> Result<bool, Stop<S::Error>> {
     let Some((_, village)) = store(state.register(RowType::UNIT, village.0))? else { return Ok(true) };
     let Some(parent) = village.group::<UnitParent>(unit::PARENT) else { return Ok(true) };
-    let id = period_id(parent.parent, reporting_month(day));
+    let id = period_id(parent.on(day), reporting_month(day));
     let period = store(state.register(RowType::PERIOD, id))?;
     let status = period.and_then(|(_, period)| period.group::<PeriodStatus>(period::STATUS));
     Ok(status.is_none_or(|status| status.open))

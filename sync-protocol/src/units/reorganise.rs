@@ -9,11 +9,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{Level, ParentSpan, Succession, Unit, Units};
-use crate::ids::{CaseId, Day, DeviceId, GrantId, OpUid, TeamId, UnitId, UserId, VisitId};
+use crate::ids::{CaseId, Day, DeviceId, GrantId, TeamId, UnitId, UserId, VisitId};
 
 /// A reorganisation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ReorganisationId(pub Uuid);
+
+impl ReorganisationId {
+    /// The id that follows from the day and the communes that end: a UUID of version 8 from
+    /// `BLAKE3("thonso/reorganisation/1" ‖ effective ‖ communes)`, the day as four bytes, most significant first, the
+    /// communes' ids in ascending order.
+    pub fn of(effective: Day, communes: &BTreeSet<UnitId>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"thonso/reorganisation/1").update(&effective.0.to_be_bytes());
+        for commune in communes {
+            hasher.update(commune.as_bytes());
+        }
+        Self(uuid_of(&hasher))
+    }
+}
+
+/// A UUID of version 8 from the first bytes of a hash.
+fn uuid_of(hasher: &blake3::Hasher) -> Uuid {
+    let mut bytes = [0u8; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
 
 /// A published target.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -39,6 +60,8 @@ pub struct Grant {
 /// What an installation holds at present, as far as a reorganisation touches it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Installation {
+    /// The day of this picture. A reorganisation is applied from its first day on; `None` does not ask.
+    pub today: Option<Day>,
     /// All rows of units, closed ones too.
     pub units: BTreeMap<UnitId, Unit>,
     /// Number of households of each village.
@@ -49,6 +72,8 @@ pub struct Installation {
     pub open_visits: BTreeMap<VisitId, UnitId>,
     /// The village or commune that each open case belongs to.
     pub open_cases: BTreeMap<CaseId, UnitId>,
+    /// Open cases about a row that stays with a commune, and that commune: they are settled before it ends.
+    pub cases_of_rows: BTreeMap<CaseId, UnitId>,
     /// The unit of each target.
     pub targets: BTreeMap<TargetId, UnitId>,
     /// Roles, ended ones too.
@@ -74,8 +99,8 @@ pub enum Item {
     Target(TargetId),
     /// A team of a new commune. Depends only.
     Team(TeamId),
-    /// A later write on a new commune. Depends only.
-    Write(OpUid),
+    /// A row of a new commune that was written later. Depends only.
+    Write(Uuid),
 }
 
 /// What is to be done: which communes change on which day, and where that is not clear, what goes where.
@@ -149,10 +174,22 @@ reasons! {
     AlreadyApplied "already_applied"
         "Đợt sắp xếp này đã được áp dụng."
         "This reorganisation is already in effect.",
-    /// The installation does not have the commune, or it ended on another day.
+    /// The first day is still to come.
+    NotYet "not_yet"
+        "Chưa đến ngày hiệu lực. Hãy áp dụng từ ngày đó."
+        "The first day is still to come. Apply it from that day on.",
+    /// The installation does not have the commune.
+    UnknownUnit "unknown_unit"
+        "Hệ thống không có đơn vị này. Hãy kiểm tra mã và danh sách xã, hoặc nhập danh mục đơn vị."
+        "This unit is not here. Check the code and the list of communes, or import the official units.",
+    /// The commune ended on another day, or began no earlier.
     NotInForce "not_in_force"
-        "Xã không có trong hệ thống hoặc đã kết thúc vào ngày khác. Hãy kiểm tra danh sách xã."
-        "The commune is not here, or ended on another day. Check the list of communes.",
+        "Xã không còn hoặc chưa có hiệu lực ngay trước ngày này. Hãy kiểm tra ngày và danh sách xã."
+        "The commune was not in force until that day. Check the day and the list of communes.",
+    /// The units above lead back to the unit.
+    CyclicTree "cyclic_tree"
+        "Các đơn vị cấp trên lặp vòng. Hãy sửa đơn vị cấp trên của xã này."
+        "The units above this one lead back to it. Correct the unit above it.",
     /// The unit is no commune.
     NotACommune "not_a_commune"
         "Chỉ sắp xếp được đơn vị cấp xã. Hãy bỏ đơn vị này khỏi danh sách."
@@ -173,6 +210,10 @@ reasons! {
     BadAssignment "bad_assignment"
         "Mục này không thuộc xã được sắp xếp, hoặc xã được chọn không phải đơn vị kế tiếp. Hãy sửa lại."
         "This is not part of the old communes, or the chosen commune does not succeed its own. Correct the choice.",
+    /// A case about a row of the commune itself is open.
+    CaseOpen "case_open"
+        "Xã còn xung đột dữ liệu chưa giải quyết. Hãy giải quyết trước khi sắp xếp."
+        "A conflict about the commune's own record is open. Settle it first.",
     /// What the plan would change is not as it was when the plan was made.
     Changed "changed"
         "Dữ liệu đã thay đổi sau khi lập phương án. Hãy xem trước lại."
@@ -329,6 +370,9 @@ fn work<'r>(registry: &'r Units, reorganisation: &Reorganisation, state: &Instal
     if state.applied.contains(&reorganisation.id) {
         block(Item::Reorganisation(reorganisation.id), BlockReason::AlreadyApplied);
     }
+    if state.today.is_some_and(|today| today < effective) {
+        block(Item::Reorganisation(reorganisation.id), BlockReason::NotYet);
+    }
     let mut chosen: BTreeMap<Item, UnitId> = BTreeMap::new();
     for (item, unit) in &reorganisation.assignments {
         if chosen.insert(*item, *unit).is_some_and(|earlier| earlier != *unit) {
@@ -366,6 +410,11 @@ fn work<'r>(registry: &'r Units, reorganisation: &Reorganisation, state: &Instal
     for item in chosen.keys() {
         block(*item, BlockReason::BadAssignment);
     }
+    for (case, unit) in &state.cases_of_rows {
+        if routes.iter().any(|route| route.old == *unit) {
+            block(Item::Case(*case), BlockReason::CaseOpen);
+        }
+    }
     let old: BTreeSet<UnitId> = routes.iter().map(|route| route.old).collect();
     let commune_teams = state.teams.iter().filter(|(_, unit)| old.contains(unit)).map(|(team, _)| *team).collect();
     let bytes = |held: &BTreeMap<UnitId, u64>| held.iter().filter(|(unit, _)| old.contains(unit)).map(|(_, n)| n).sum();
@@ -380,7 +429,7 @@ fn work<'r>(registry: &'r Units, reorganisation: &Reorganisation, state: &Instal
 }
 
 fn route<'r>(registry: &'r Units, state: &Installation, old: UnitId, effective: Day) -> Result<Route<'r>, BlockReason> {
-    let unit = state.units.get(&old).ok_or(BlockReason::NotInForce)?;
+    let unit = state.units.get(&old).ok_or(BlockReason::UnknownUnit)?;
     if unit.level != Level::Commune {
         return Err(BlockReason::NotACommune);
     }
@@ -389,7 +438,25 @@ fn route<'r>(registry: &'r Units, state: &Installation, old: UnitId, effective: 
     }
     let steps = registry.successions_of(old).iter().filter(|step| step.effective == effective && step.new != old);
     let to: Vec<&Unit> = steps.filter_map(|Succession { new, .. }| registry.unit(*new)).collect();
-    if to.is_empty() { Err(BlockReason::NoSuccessor) } else { Ok(Route { old, to }) }
+    if to.is_empty() {
+        return Err(BlockReason::NoSuccessor);
+    }
+    if to.iter().map(|unit| unit.row_id).chain([old]).any(|unit| is_cyclic(state, unit)) {
+        return Err(BlockReason::CyclicTree);
+    }
+    Ok(Route { old, to })
+}
+
+/// Whether the units above one, as they are at present, lead back to one passed before.
+fn is_cyclic(state: &Installation, unit: UnitId) -> bool {
+    let (mut seen, mut next) = (BTreeSet::new(), Some(unit));
+    while let Some(unit) = next.and_then(|row| state.units.get(&row)) {
+        if !seen.insert(unit.row_id) {
+            return true;
+        }
+        next = unit.parents.last().map(|span| span.parent);
+    }
+    false
 }
 
 /// Everything of a commune that goes on after a day: its villages, and the roles, open cases and targets of its own.
@@ -541,9 +608,7 @@ fn moved(spans: &[ParentSpan], old: impl Fn(UnitId) -> bool, new: UnitId, effect
 fn moved_grant(reorganisation: ReorganisationId, grant: GrantId) -> GrantId {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"thonso/moved-grant/1").update(reorganisation.0.as_bytes()).update(grant.as_bytes());
-    let mut bytes = [0u8; 16];
-    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    GrantId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    GrantId(uuid_of(&hasher))
 }
 
 /// Makes all changes, or none: a row that is not as the plan found it blocks.
@@ -568,15 +633,24 @@ pub fn apply(plan: &Plan, state: &mut Installation) -> Result<(), Vec<Block>> {
     Ok(())
 }
 
-/// The plan that takes an applied plan back. `writes` are the later ops with the unit that each writes on.
+/// The plan that takes an applied plan back. `writes` are rows that were written later, with the unit of each.
 ///
-/// Refused with everything that depends on the plan: later writes on units that it opened, other things that belong to
-/// those units by now, and rows of the plan that were changed since. Villages keep
-/// their row, so writes on them do not depend.
-pub fn undo(plan: &Plan, state: &Installation, writes: &[(OpUid, UnitId)]) -> Result<Plan, CannotUndo> {
+/// Refused with everything that depends on the plan: later writes on the new communes, other things that belong to units
+/// that it opened, and rows of the plan that were changed since. Villages keep their row, so writes on them do not
+/// depend.
+pub fn undo(plan: &Plan, state: &Installation, writes: &[(Uuid, UnitId)]) -> Result<Plan, CannotUndo> {
     let changes: Vec<Change> = plan.changes.iter().rev().cloned().map(Change::inverse).collect();
     let opened = |unit: &UnitId| {
         changes.iter().any(|change| matches!(change, Change::Unit { row, after: None, .. } if row == unit))
+    };
+    let receives = |unit: &UnitId| {
+        changes.iter().any(|change| match change {
+            Change::Unit { before: Some(now), after: Some(_), .. } => {
+                now.parents.last().is_some_and(|span| span.parent == *unit)
+            }
+            Change::Grant { before: Some(now), after: None, .. } => now.unit == *unit,
+            _ => false,
+        })
     };
     let own: BTreeSet<Item> = changes.iter().map(Change::item).collect();
     let lies_there = |unit: &&Unit| unit.parents.iter().any(|span| opened(&span.parent));
@@ -586,7 +660,8 @@ pub fn undo(plan: &Plan, state: &Installation, writes: &[(OpUid, UnitId)]) -> Re
         .chain(state.open_cases.iter().filter(|(_, unit)| opened(unit)).map(|(case, _)| Item::Case(*case)))
         .chain(state.targets.iter().filter(|(_, unit)| opened(unit)).map(|(target, _)| Item::Target(*target)))
         .filter(|item| !own.contains(item));
-    let written = writes.iter().filter(|(_, unit)| opened(unit)).map(|(op, _)| Item::Write(*op));
+    let written = writes.iter().filter(|(_, unit)| opened(unit) || receives(unit));
+    let written = written.map(|(row, _)| Item::Write(*row));
     let mut dependent: BTreeSet<Item> = there.chain(written).collect();
     dependent.extend(changes.iter().filter(|change| !change.fits(state)).map(Change::item));
     if state.applied.contains(&plan.id) != plan.in_effect {

@@ -193,7 +193,7 @@ pub fn unit_groups(level: &str, name: &str, parent: Uuid) -> ByKey<Raw> {
         local_name: None,
         ext: ext(),
     };
-    let parent = UnitParent { parent: UnitId(parent), from: Day(20_270), ext: ext() };
+    let parent = UnitParent { parent: UnitId(parent), from: Day(20_270), former: vec![], ext: ext() };
     let validity = Validity { from: Day(20_270), to: None, ext: ext() };
     ByKey(BTreeMap::from([
         (unit::IDENTITY, Raw(identity.cbor())),

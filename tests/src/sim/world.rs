@@ -1869,7 +1869,7 @@ impl World {
         let Some(village) = chance.pick(&self.villages).copied() else { return Ok(()) };
         let to = self.communes[chance.below(self.communes.len())].0;
         let Some(register) = self.hub.register(RowType::UNIT, village.scope.0)? else { return Ok(()) };
-        let parent = UnitParent { parent: UnitId::from(to), from: self.day(), ext: ext() };
+        let parent = UnitParent { parent: UnitId::from(to), from: self.day(), former: vec![], ext: ext() };
         let groups = ByKey(BTreeMap::from([(unit::PARENT, Raw(parent.cbor()))]));
         let body = SetGroups { id: village.scope.0, base_ver: register.ver, groups, ext: ext() };
         let done = self.desk(self.admin, Intent::UnitSet(body), None, BTreeSet::new())?;
@@ -1889,7 +1889,7 @@ impl World {
         let Some(commune) = self.hub.model.parents.get(&old.scope).copied() else { return Ok(()) };
         let (from, number) = (self.day(), self.villages.len());
         let identity = unit_identity("village", number);
-        let parent = UnitParent { parent: UnitId::from(commune), from, ext: ext() };
+        let parent = UnitParent { parent: UnitId::from(commune), from, former: vec![], ext: ext() };
         let validity = Validity { from, to: None, ext: ext() };
         let groups = ByKey(BTreeMap::from([
             (unit::IDENTITY, Raw(identity.cbor())),
@@ -2350,7 +2350,7 @@ fn unit_identity(level: &str, n: usize) -> UnitIdentity {
 
 fn unit_change(scope: ScopeId, level: &str, parent: ScopeId, from: Day, stamp: Stamp) -> Change {
     let identity = unit_identity(level, 1);
-    let parent = UnitParent { parent: UnitId::from(parent), from, ext: ext() };
+    let parent = UnitParent { parent: UnitId::from(parent), from, former: vec![], ext: ext() };
     let validity = Validity { from, to: None, ext: ext() };
     let values: [(GroupKey, Raw); 3] = [
         (unit::IDENTITY, Raw(identity.cbor())),

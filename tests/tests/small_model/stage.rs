@@ -208,7 +208,7 @@ fn fixed() -> &'static BTreeMap<RowKey, (ScopeId, Register)> {
                 local_name: None,
                 ext: ext(),
             };
-            let parent = UnitParent { parent: UnitId(parent), from: Day(20_270), ext: ext() };
+            let parent = UnitParent { parent: UnitId(parent), from: Day(20_270), former: vec![], ext: ext() };
             let values = [
                 (unit::IDENTITY, Raw(identity.cbor())),
                 (unit::PARENT, Raw(parent.cbor())),
