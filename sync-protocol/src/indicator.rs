@@ -20,7 +20,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+pub(crate) use evaluate::stands_since;
 pub use evaluate::{Contribution, Empty, Figure, FigureUnit, Scope, Situation, View};
+pub(crate) use facts::{Claim, claim, subject_of};
 pub use facts::{ActivityFact, Fact, History, MixedTallies, RowData, RowFact, Tally, VisitFact};
 pub use formula::{ActivePeriod, Counting, Formula, HOUSEHOLD_CLASS, Over, Scale, Span, Within};
 pub use fraction::Fraction;
@@ -669,6 +671,11 @@ impl Indicators {
     /// The base number of that code.
     pub fn denominator(&self, code: &str) -> Option<&Base> {
         self.0.lists.denominators.get(code)
+    }
+
+    /// The formula by which a kind achieves something; `None` for a kind that the catalogue does not know.
+    pub fn achieved_formula(&self, kind: &str) -> Option<Formula> {
+        self.catalogue().kind(kind).map(formula::achieved_of)
     }
 
     /// A formula in words, for whoever asks where a figure comes from.

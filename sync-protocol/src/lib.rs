@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod phone_number;
 pub mod qr;
 pub mod quality;
+pub mod report;
 pub mod row;
 pub mod similar;
 pub mod team;

@@ -364,12 +364,17 @@ fn last_step(steps: &[(Day, String)], on: Day) -> Option<&str> {
     steps.iter().rev().find(|(day, _)| *day <= on).map(|(_, status)| status.as_str())
 }
 
+/// The day on which a case came to the statuses in which it still stands on a day; `None` when it does not stand there.
+pub(crate) fn stands_since(steps: &[(Day, String)], holds: impl Fn(&str) -> bool, on: Day) -> Option<Day> {
+    let until_then = steps.iter().rev().skip_while(|(day, _)| *day > on);
+    until_then.take_while(|(_, status)| holds(status)).last().map(|(day, _)| *day)
+}
+
 /// Whether the case stands in one of the statuses on a day; inside its limit when that is asked for. What counts is the
 /// day on which it came there and stayed: a case that was reopened is late or in time by its last answer.
 fn settled(steps: &[(Day, String)], statuses: &[String], within: Within, due: Option<Day>, on: Day) -> bool {
-    let until_then: Vec<_> = steps.iter().filter(|(day, _)| *day <= on).collect();
-    let stayed = until_then.iter().rev().take_while(|(_, status)| statuses.contains(status)).last();
-    stayed.is_some_and(|(day, _)| within == Within::Any || due.is_some_and(|due| *day <= due))
+    let since = stands_since(steps, |status| statuses.iter().any(|wanted| wanted == status), on);
+    since.is_some_and(|day| within == Within::Any || due.is_some_and(|due| day <= due))
 }
 
 impl Work<'_> {
