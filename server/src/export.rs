@@ -64,10 +64,10 @@ fn lang_code(lang: Lang) -> &'static str {
     if lang == Lang::Vi { "vi" } else { "en" }
 }
 
-/// What the footnote of a cell is marked with: `¹`, `²`, …
+/// What the footnote of a cell is marked with: `¹` to `⁹`, then `(10)`; some faces have no raised zero.
 fn mark(note: usize) -> String {
-    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    (note + 1).to_string().bytes().map(|digit| DIGITS[usize::from(digit - b'0')]).collect()
+    const RAISED: [&str; 9] = ["¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"];
+    RAISED.get(note).map_or_else(|| format!("({})", note + 1), |digit| (*digit).to_owned())
 }
 
 #[cfg(test)]

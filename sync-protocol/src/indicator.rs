@@ -22,8 +22,8 @@ use serde_json::Value as Json;
 
 pub(crate) use evaluate::stands_since;
 pub use evaluate::{Contribution, Empty, Figure, FigureUnit, Scope, Situation, View};
-pub(crate) use facts::{Claim, claim, subject_of};
 pub use facts::{ActivityFact, Fact, History, MixedTallies, RowData, RowFact, Tally, VisitFact};
+pub(crate) use facts::{Claim, claim, subject_of};
 pub use formula::{ActivePeriod, Counting, Formula, HOUSEHOLD_CLASS, Over, Scale, Span, Within};
 pub use fraction::Fraction;
 pub use league::{League, LeagueEntry, LeagueError, LeagueRules, Place, Unranked, rank};

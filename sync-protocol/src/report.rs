@@ -11,9 +11,7 @@ mod layout;
 use std::collections::BTreeMap;
 
 pub use build::{NoLayout, build};
-pub use count::{
-    BreakdownLine, CaseCount, Counts, FunnelStep, KindCount, KindFigures, TeamLine, since_new_year,
-};
+pub use count::{BreakdownLine, CaseCount, Counts, FunnelStep, KindCount, KindFigures, TeamLine, since_new_year};
 pub use document::{
     COUNTRY, Cell, CellValue, Column, Counted, DASH, Entry, FEW, Head, Item, Missing, Reference, ReportDocument, Row,
     RowStyle, Section, Signature, Table,

@@ -73,7 +73,9 @@ fn input(report: Report, level: Level, counts: Counts) -> ReportInput<'static> {
         issuer: "Ủy ban nhân dân xã Việt Hồng".to_owned(),
         superior: "Tỉnh Lào Cai".to_owned(),
         place: "Việt Hồng".to_owned(),
-        unit: ReportUnit { id: COMMUNE, level, name: "Xã Việt Hồng".to_owned(), path: vec!["Tỉnh Lào Cai".to_owned()] },
+        unit: ReportUnit {
+            id: COMMUNE, level, name: "Xã Việt Hồng".to_owned(), path: vec!["Tỉnh Lào Cai".to_owned()]
+        },
         team: None,
         period: calendar::Period::of_month(PeriodKind::Month, Month::parse("2026-11").unwrap()),
         days: month(),
@@ -133,8 +135,18 @@ fn the_shipped_layouts_load_and_are_composed() {
 fn a_layout_that_cannot_be_right_is_refused_with_its_place() {
     let cases = [
         (r#""code": "team_month""#, r#""code": "team_week""#, "unknown_report", "report team_week"),
-        (r#""sets": ["commune_basic_17""#, r#""sets": ["commune_basic_18""#, "unknown_set", "section indicators, at blocks[0].sets"),
-        (r#""kinds": ["citizen_feedback""#, r#""kinds": ["feedback""#, "unknown_case", "report team_month, section cases"),
+        (
+            r#""sets": ["commune_basic_17""#,
+            r#""sets": ["commune_basic_18""#,
+            "unknown_set",
+            "section indicators, at blocks[0].sets",
+        ),
+        (
+            r#""kinds": ["citizen_feedback""#,
+            r#""kinds": ["feedback""#,
+            "unknown_case",
+            "report team_month, section cases",
+        ),
         (r#"{"kind": "vneid_level2"}"#, r#"{"kind": "vneid"}"#, "unknown_kind", "section units, at blocks[0].columns"),
         (r#"{"indicator": "b14_vneid2"}"#, r#"{"indicator": "b99"}"#, "unknown_indicator", "blocks[0].columns"),
         (r#""field": "language""#, r#""field": "minutes""#, "wrong_field_type", "blocks[0].field"),
@@ -145,7 +157,12 @@ fn a_layout_that_cannot_be_right_is_refused_with_its_place() {
         (r#"{"type": "teams"}"#, r#"{"type": "teams", "hidden": true}"#, "malformed", "section members, at blocks[0]"),
         (r#""vi": "Tổ chức tổ", "en": "The team""#, r#""vi": "", "en": "The team""#, "bad_label", "section members"),
         (r#""code": "members""#, r#""code": "cases""#, "duplicate_code", "report team_month, section cases"),
-        (r#""columns": ["activities", "persons""#, r#""columns": ["activities", "activities""#, "duplicate_code", "columns"),
+        (
+            r#""columns": ["activities", "persons""#,
+            r#""columns": ["activities", "activities""#,
+            "duplicate_code",
+            "columns",
+        ),
     ];
     for (old, new, code, place) in cases {
         let (found, said) = refused(old, new);
@@ -167,8 +184,7 @@ fn a_new_section_needs_no_code() {
     let fields = [("level", Value::Text("full".into())), ("outcome", Value::Text("done".into()))];
     let facts = [activity(1, "dvc_submission", "2026-11-01", 1, &fields)];
     let none = BTreeMap::new();
-    let counts =
-        Counts::of(layout, Indicators::shipped(), &facts, &situation(&scope()), &none, &Overrides::new());
+    let counts = Counts::of(layout, Indicators::shipped(), &facts, &situation(&scope()), &none, &Overrides::new());
     let input = ReportInput { layouts: &layouts, ..input(Report::TeamMonth, Level::Commune, counts) };
     let document = build(&input, Lang::Vi).unwrap();
     let shown = cell(table(&document, "dvc_submission_by_level"), "Toàn trình", "activities").shown(Lang::Vi);
@@ -292,13 +308,12 @@ fn what_was_typed_is_shown_line_by_line() {
 
 #[test]
 fn above_a_hundred_percent_is_capped_and_flagged() {
-    let facts: Vec<Fact> =
-        (1..=6).map(|n| activity(n, "vneid_level2", "2026-11-01", n, &person(n, "done"))).collect();
+    let facts: Vec<Fact> = (1..=6).map(|n| activity(n, "vneid_level2", "2026-11-01", n, &person(n, "done"))).collect();
     let document = commune_report(&facts, &[("vneid_level2", 5)]);
     let kinds = table(&document, "kinds");
     let reached = cell(kinds, VNEID, "completion");
     assert_eq!(reached.value, CellValue::Percent(Fraction::whole(100)));
-    assert!(kinds.notes[reached.note.unwrap()].contains("Vượt 100%"));
+    assert!(kinds.notes[reached.note.unwrap()].contains("Vượt chỉ tiêu"));
     let whole = commune_report(&facts, &[("vneid_level2", 8)]);
     let reached = cell(table(&whole, "kinds"), VNEID, "completion");
     assert_eq!((reached.shown(Lang::Vi).as_str(), reached.note), ("75", None));
@@ -316,7 +331,7 @@ fn a_repeat_is_left_out_and_told() {
     let shown = ["activities", "persons", "households", "done", "cumulative"]
         .map(|column| cell(kinds, VNEID, column).shown(Lang::Vi));
     assert_eq!(shown, ["1", "1", "1", "1", "2"]);
-    assert!(kinds.notes.iter().any(|note| note == "Không tính 1 hoạt động lặp lại."));
+    assert!(kinds.remarks.iter().any(|remark| remark == "Không tính 1 hoạt động lặp lại."));
 }
 
 #[test]
@@ -335,9 +350,9 @@ fn every_number_names_the_list_behind_it() {
     assert_eq!(done.period, month());
     let year = cell(table(&document, "kinds"), VNEID, "cumulative").reference.clone().unwrap();
     assert_eq!(year.period.from, day("2026-01-01"));
-    let columns = document.tables().flat_map(|table| {
-        table.columns.iter().map(|column| format!("{}.{}", table.code, column.code))
-    });
+    let columns = document
+        .tables()
+        .flat_map(|table| table.columns.iter().map(|column| format!("{}.{}", table.code, column.code)));
     let known: BTreeSet<&str> = document.dictionary.iter().map(|entry| entry.code.as_str()).collect();
     columns.for_each(|code| assert!(known.contains(code.as_str()), "{code}"));
     assert!(known.contains("b14_vneid2") && known.contains("vneid_level2"));
@@ -351,7 +366,11 @@ fn part(n: u128, name: &str, counts: &Counts) -> Part {
         members: 12,
         kinds,
         figures: BTreeMap::new(),
-        report: Submission { status: ReportStatus::Submitted, submitted: Some(day("2026-11-19")), due: day("2026-11-18") },
+        report: Submission {
+            status: ReportStatus::Submitted,
+            submitted: Some(day("2026-11-19")),
+            due: day("2026-11-18"),
+        },
     }
 }
 
@@ -360,7 +379,8 @@ fn persons_done(from: u128, count: u128) -> Vec<Fact> {
 }
 
 fn province(parts: &[(&str, u128)], status: ReportStatus) -> ReportDocument {
-    let all: Vec<Fact> = parts.iter().zip(1u128..).flat_map(|((_, count), at)| persons_done(at * 1_000, *count)).collect();
+    let all: Vec<Fact> =
+        parts.iter().zip(1u128..).flat_map(|((_, count), at)| persons_done(at * 1_000, *count)).collect();
     let mut input = input(Report::ProvinceMonth, Level::Province, counts_with(Report::ProvinceMonth, &all, &[]));
     input.parts = (1u128..)
         .zip(parts)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sync_protocol::report::{CellValue, Item, ReportDocument, RowStyle, Table, COUNTRY};
+use sync_protocol::report::{COUNTRY, CellValue, Item, ReportDocument, RowStyle, Table};
 
 use super::{lang_code, mark};
 
@@ -31,8 +31,8 @@ pub(super) fn render(document: &ReportDocument) -> String {
     page.element("p", "strong", &head.body);
     page.element("p", "", &head.number);
     page.raw("</div><div>");
-    page.element("p", "strong", &COUNTRY[0]);
-    page.element("p", "strong motto", &COUNTRY[1]);
+    page.element("p", "strong", COUNTRY[0]);
+    page.element("p", "strong motto", COUNTRY[1]);
     page.element("p", "missing", &head.place_date);
     page.raw("</div></div><div class=\"title\">");
     page.element("h1", "", &document.full_title());
@@ -115,6 +115,7 @@ impl Page {
         for (at, note) in table.notes.iter().enumerate() {
             self.element("p", "", &format!("{} {note}", mark(at)));
         }
+        table.remarks.iter().for_each(|remark| self.element("p", "", remark));
         self.raw("</div>");
     }
 }

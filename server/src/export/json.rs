@@ -62,14 +62,13 @@ fn table(table: &Table, document: &ReportDocument) -> Value {
     let (columns, rows) = (columns.collect::<Vec<_>>(), rows.collect::<Vec<_>>());
     json!({
         "type": "table", "code": table.code, "title": table.title, "columns": columns, "rows": rows, "notes": table.notes,
+        "remarks": table.remarks,
     })
 }
 
 fn cell(cell: &Cell, document: &ReportDocument) -> Value {
     // As text: an exact number may be larger than what JSON readers keep.
-    let number = |kind: &str, number: Fraction| {
-        json!({"type": kind, "num": number.num().to_string(), "den": number.den().to_string()})
-    };
+    let number = |kind: &str, number: Fraction| json!({"type": kind, "num": number.num().to_string(), "den": number.den().to_string()});
     let mut value = match &cell.value {
         CellValue::Blank => json!({"type": "blank"}),
         CellValue::Text(text) => json!({"type": "text", "text": text}),

@@ -67,7 +67,8 @@ impl Face {
 
     /// Widths are in parts of the font size. A character that the font lacks becomes its empty box.
     fn glyphs(&self, text: &str) -> Vec<KrillaGlyph> {
-        let (letters, metrics) = (self.skrifa.charmap(), self.skrifa.glyph_metrics(Size::unscaled(), LocationRef::default()));
+        let (letters, metrics) =
+            (self.skrifa.charmap(), self.skrifa.glyph_metrics(Size::unscaled(), LocationRef::default()));
         let glyph = |(at, char): (usize, char)| {
             let id = letters.map(char).unwrap_or_default();
             let advance = metrics.advance_width(id).unwrap_or_default() / self.em;
@@ -102,7 +103,8 @@ pub(super) fn render(document: &ReportDocument) -> Result<Vec<u8>, ExportError> 
     flow.head(document);
     for section in &document.sections {
         flow.space(6.0);
-        flow.keep(70.0);
+        let begins_with_table = matches!(section.items.first(), Some(Item::Table(_)));
+        flow.keep(if begins_with_table { 130.0 } else { 60.0 });
         flow.paragraph(&section.title, Style::Bold, BODY, Align::Left);
         for item in &section.items {
             match item {
@@ -169,6 +171,21 @@ impl Flow {
         lines
     }
 
+    /// As few lines as they can be, and then as even as they can be: for what is centred.
+    fn balance(&self, text: &str, style: Style, size: f32, width: f32) -> Vec<String> {
+        let mut best = self.wrap(text, style, size, width);
+        let mut narrower = width - 4.0;
+        while narrower > width / 2.0 {
+            let lines = self.wrap(text, style, size, narrower);
+            if lines.len() > best.len() {
+                break;
+            }
+            best = lines;
+            narrower -= 4.0;
+        }
+        best
+    }
+
     fn put(&mut self, text: &str, style: Style, size: f32, align: Align, (left, right): (f32, f32), y: f32) {
         let width = self.face(style).width(text, size);
         let x = match align {
@@ -180,7 +197,11 @@ impl Flow {
     }
 
     fn paragraph(&mut self, text: &str, style: Style, size: f32, align: Align) {
-        for line in self.wrap(text, style, size, RIGHT - LEFT) {
+        let lines = match align {
+            Align::Centre => self.balance(text, style, size, RIGHT - LEFT),
+            Align::Left | Align::Right => self.wrap(text, style, size, RIGHT - LEFT),
+        };
+        for line in lines {
             self.keep(size * LEADING);
             self.put(&line, style, size, align, (LEFT, RIGHT), self.y + size);
             self.space(size * LEADING);
@@ -191,7 +212,7 @@ impl Flow {
     /// Lines in a part of the page's width, centred; how far down they reach.
     fn column(&mut self, lines: &[(&str, Style, f32)], span: (f32, f32), mut y: f32) -> f32 {
         for (text, style, size) in lines {
-            for line in self.wrap(text, *style, *size, span.1 - span.0) {
+            for line in self.balance(text, *style, *size, span.1 - span.0) {
                 self.put(&line, *style, *size, Align::Centre, span, y + size);
                 y += size * LEADING;
             }
@@ -263,7 +284,8 @@ impl Flow {
             let style = if row.style == RowStyle::Plain { Style::Regular } else { Style::Bold };
             let whole_width = [LEFT, RIGHT];
             let spans = if row.style == RowStyle::Group { &whole_width[..] } else { &edges };
-            let texts: Vec<String> = row.cells.iter().take(spans.len() - 1).map(|cell| cell.shown(document.lang)).collect();
+            let texts: Vec<String> =
+                row.cells.iter().take(spans.len() - 1).map(|cell| cell.shown(document.lang)).collect();
             let cells = self.boxes(&texts, style, spans, |at| room(row, at));
             // A heading never stands alone at the foot of a page, nor does a sum at the top of the next.
             let sum_follows = table.rows.get(at + 1).is_some_and(|next| next.style == RowStyle::Total);
@@ -275,8 +297,9 @@ impl Flow {
             self.draw_row(row, &cells, style, spans);
         }
         self.space(3.0);
-        for (at, note) in table.notes.iter().enumerate() {
-            for line in self.wrap(&format!("{} {note}", mark(at)), Style::Italic, NOTE, RIGHT - LEFT) {
+        let notes = table.notes.iter().enumerate().map(|(at, note)| format!("{} {note}", mark(at)));
+        for text in notes.chain(table.remarks.iter().cloned()) {
+            for line in self.wrap(&text, Style::Italic, NOTE, RIGHT - LEFT) {
                 self.keep(NOTE * LEADING);
                 self.put(&line, Style::Italic, NOTE, Align::Left, (LEFT, RIGHT), self.y + NOTE);
                 self.space(NOTE * LEADING);
@@ -354,7 +377,8 @@ impl Flow {
             let mut page = pdf.start_page_with(settings);
             let mut surface = page.surface();
             let number = format!("{}/{pages}", at + 1);
-            let footer = Mark::Text { x: RIGHT - 20.0, y: HEIGHT - 30.0, size: 10.0, style: Style::Regular, text: number };
+            let footer =
+                Mark::Text { x: RIGHT - 20.0, y: HEIGHT - 30.0, size: 10.0, style: Style::Regular, text: number };
             for mark in marks.iter().chain([&footer]) {
                 match mark {
                     Mark::Text { x, y, size, style, text } => {

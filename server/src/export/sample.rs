@@ -20,7 +20,9 @@ use uuid::Uuid;
 const COMMUNES: [&str; 4] = ["Xã Mẫu Thượng", "Xã Mẫu Hạ", "Phường Mẫu Trung", "Xã Mẫu Sơn"];
 const PROVINCE: &str = "Tỉnh Mẫu";
 const VILLAGES: u128 = 3;
-const HOUSEHOLDS: u128 = 40;
+const HOUSEHOLDS: u128 = 160;
+/// Activities of a team on a day.
+const A_DAY: u128 = 2;
 /// 2026-01-05, the first day of work in the sample.
 const FIRST_DAY: Day = Day(20_458);
 /// The reporting month of the sample: November 2026.
@@ -83,7 +85,8 @@ impl Facts {
             fields,
             day,
             village: unit(self.commune, village),
-            household: household.map(|house| HouseholdId(Uuid::from_u128(self.commune * 10_000 + village * 1_000 + house))),
+            household: household
+                .map(|house| HouseholdId(Uuid::from_u128(self.commune * 10_000 + village * 1_000 + house))),
             household_class: None,
             team: team(self.commune, village),
             members: BTreeSet::from([user]),
@@ -108,30 +111,41 @@ fn facts_of(commune: u128) -> Vec<Fact> {
     let day = |after: u128| Day(FIRST_DAY.0 + after as u32);
     for village in 1..=VILLAGES {
         // The last team of each commune has done nothing since spring.
-        let (pace, last) = if village == VILLAGES { (3, 90) } else { (1, 310) };
-        for step in 0..last / pace {
-            let (house, at) = (step * 7 % HOUSEHOLDS, step * pace);
-            let mixed = step * 31 + commune * 17 + village * 5;
+        let last = if village == VILLAGES { 90 } else { 310 };
+        for step in 0..last * A_DAY {
+            let (house, at) = (step * 7 % HOUSEHOLDS, step / A_DAY);
+            let mixed = ((step + commune * 977 + village * 131) * 2_654_435_761) >> 9;
             let (kind, field, answer) = KINDS[(mixed % KINDS.len() as u128) as usize];
             let (outcome, reason) = OUTCOMES[(mixed / 3 % OUTCOMES.len() as u128) as usize];
             let person = Uuid::from_u128(40_000_000 + commune * 100_000 + village * 10_000 + house * 10 + mixed % 3);
-            let mut fields = answers([("person", Value::Ref(person)), ("outcome", text(outcome)), (field, text(answer))]);
+            let mut fields =
+                answers([("person", Value::Ref(person)), ("outcome", text(outcome)), (field, text(answer))]);
             if !reason.is_empty() {
                 fields.insert("failure_reason".to_owned(), text(reason));
             }
             made.add(kind, village, Some(house), day(at), fields);
         }
-        for house in (0..HOUSEHOLDS).step_by(2) {
+        for house in (0..HOUSEHOLDS).step_by(5) {
             let person = Value::Ref(Uuid::from_u128(50_000_000 + commune * 100_000 + village * 10_000 + house));
-            let (business, product) = (Value::Ref(Uuid::from_u128(house + 1)), Value::Ref(Uuid::from_u128(house + 500)));
-            let (at, market, done) = (day(house * 7 + village), ("marketplace", text("postmart")), ("outcome", text("done")));
-            let order = ("first_order", Value::Bool(house % 4 == 0));
-            made.add("ecom_buyer_account", village, Some(house), at, answers([("person", person), market.clone(), done.clone(), order]));
-            if house % 6 == 0 {
+            let goods = |number: u128| {
+                Value::Ref(Uuid::from_u128(80_000_000 + commune * 100_000 + village * 10_000 + house * 10 + number))
+            };
+            let (business, product) = (goods(1), goods(2));
+            let (at, market, done) =
+                (day(house * 2 % 300 + village), ("marketplace", text("postmart")), ("outcome", text("done")));
+            let order = ("first_order", Value::Bool(house % 20 == 0));
+            made.add(
+                "ecom_buyer_account",
+                village,
+                Some(house),
+                at,
+                answers([("person", person), market.clone(), done.clone(), order]),
+            );
+            if house % 10 == 0 {
                 let fields = answers([("business", business.clone()), market.clone(), done.clone()]);
                 made.add("ecom_seller_stall", village, Some(house), Day(at.0 + 3), fields);
             }
-            if house % 12 == 0 {
+            if house % 20 == 0 {
                 let fields = answers([("business", business), ("product", product), market, done]);
                 made.add("ecom_product_listing", village, Some(house), Day(at.0 + 9), fields);
             }
@@ -182,7 +196,13 @@ fn registers(made: &mut Facts, village: u128) {
     let source = "Số liệu minh họa".to_owned();
     for (code, value) in [("households", 240), ("adults_15_plus", 520), ("adults_18_plus", 490)] {
         let row = (code.to_owned(), value + (commune * 30 + village * 12) as u64);
-        made.row(RowData::Denominator { unit: place, code: row.0, from: FIRST_DAY, value: row.1, source: source.clone() });
+        made.row(RowData::Denominator {
+            unit: place,
+            code: row.0,
+            from: FIRST_DAY,
+            value: row.1,
+            source: source.clone(),
+        });
     }
     if village == 1 {
         for (code, value) in [("commune_staff", 32), ("businesses", 46), ("agri_households", 300)] {
@@ -202,7 +222,8 @@ fn registers(made: &mut Facts, village: u128) {
         let Membership { id, team, user, from, to, .. } = member;
         made.row(RowData::Member { id, team, user, from, to });
     }
-    let of = |hundredths: u128| Value::Int(((520 + commune * 30) * (hundredths + village * 4 + commune * 2) / 100) as i64);
+    let of =
+        |hundredths: u128| Value::Int(((520 + commune * 30) * (hundredths + village * 4 + commune * 2) / 100) as i64);
     let fields = answers([
         ("outcome", text("done")),
         ("period", text("2026-10")),
@@ -228,7 +249,8 @@ fn memberships(commune: u128) -> Vec<Membership> {
         let (id, user) = (TeamMemberId(Uuid::from_u128(70_000 + number)), UserId(Uuid::from_u128(3_000 + number)));
         Membership { id, team: team(commune, village), user, position, from, to }
     };
-    let places = |village: u128| (0..if village == VILLAGES { 1 } else { 4 + village }).map(move |place| (village, place));
+    let places =
+        |village: u128| (0..if village == VILLAGES { 1 } else { 4 + village }).map(move |place| (village, place));
     (1..=VILLAGES).flat_map(places).map(member).collect()
 }
 
@@ -273,7 +295,8 @@ fn part(commune: u128, report: Submission) -> Part {
     let (indicators, facts, scope) = (Indicators::shipped(), facts_of(commune), scope_of(commune));
     let (situation, history) = (situation(&scope), History::of(indicators, &facts, days()));
     let kinds = indicators.catalogue().kinds().iter();
-    let achieved = kinds.filter_map(|kind| Some((kind.code.clone(), indicators.achieved(&kind.code, &history, &situation)?)));
+    let achieved =
+        kinds.filter_map(|kind| Some((kind.code.clone(), indicators.achieved(&kind.code, &history, &situation)?)));
     let all = indicators.sets().iter().flat_map(|set| &set.indicators);
     let figures = all.map(|one| (one.code.clone(), indicators.figure(one, &history, &situation)));
     let (kinds, figures) = (achieved.collect(), figures.collect());
@@ -331,13 +354,16 @@ pub fn sample(report: Report, lang: Lang) -> Result<Option<ReportDocument>, NoLa
         ],
         _ => Vec::new(),
     };
-    let targets = [("vneid_level2", 60), ("payment_account", 90), ("digital_skill_session", 50), ("dvc_account", 80)];
+    let targets = [("vneid_level2", 150), ("payment_account", 90), ("digital_skill_session", 50), ("dvc_account", 80)];
     let targets = targets.map(|(kind, target)| (kind.to_owned(), Decimal::from_int(target))).into();
     let overrides = Overrides::new();
     let counts = Counts::of(layout, indicators, &facts, &situation(&scope), &targets, &overrides);
     let texts = [
         ("documents", "Kế hoạch triển khai tháng cao điểm chuyển đổi số; công văn đôn đốc các tổ (minh họa)."),
-        ("difficulties", "Một số thôn sóng yếu, người cao tuổi chưa có điện thoại thông minh (minh họa).\nĐề nghị nhà mạng phủ sóng 4G tại thôn Mẫu 3 (minh họa)."),
+        (
+            "difficulties",
+            "Một số thôn sóng yếu, người cao tuổi chưa có điện thoại thông minh (minh họa).\nĐề nghị nhà mạng phủ sóng 4G tại thôn Mẫu 3 (minh họa).",
+        ),
         ("next", "Tập trung hỗ trợ hộ chưa có tài khoản thanh toán; tổ chức tập huấn bằng tiếng Tày (minh họa)."),
     ];
     let (issuer, superior, place) = match report {

@@ -14,7 +14,6 @@ use super::mark;
 const A4: u8 = 9;
 const NAME_WIDTH: f64 = 46.0;
 const NUMBER_WIDTH: f64 = 12.0;
-/// Characters of our font that a unit of column width holds, roughly; for the heights of rows of wrapped text.
 const LINE_HEIGHT: f64 = 15.0;
 
 pub(super) fn render(document: &ReportDocument) -> Result<Vec<u8>, XlsxError> {
@@ -46,11 +45,16 @@ fn boxed() -> Format {
 }
 
 fn header() -> Format {
-    boxed().set_bold().set_background_color(0xEEEEEE).set_align(FormatAlign::Center).set_align(FormatAlign::VerticalCenter)
+    boxed()
+        .set_bold()
+        .set_background_color(0xEEEEEE)
+        .set_align(FormatAlign::Center)
+        .set_align(FormatAlign::VerticalCenter)
 }
 
 fn report(sheet: &mut Worksheet, document: &ReportDocument) -> Result<(), XlsxError> {
-    let columns = document.tables().map(|table| layout(table).last().map_or(0, |span| span.1)).max().unwrap_or(0).max(4);
+    let columns =
+        document.tables().map(|table| layout(table).last().map_or(0, |span| span.1)).max().unwrap_or(0).max(4);
     sheet.set_name(pick(document, "Báo cáo", "Report"))?;
     sheet.set_paper_size(A4).set_print_fit_to_pages(1, 0).set_footer("&R&P/&N");
     if columns > 7 {
@@ -146,16 +150,16 @@ fn table(
     sheet.set_row_height(row, tallest)?;
     row += 1;
     let last = places.last().map_or(0, |place| place.1);
-    for line in &table.rows {
-        if line.style == RowStyle::Group {
-            let words = line.cells.first().map_or_else(String::new, |cell| cell.shown(document.lang));
+    for entry in &table.rows {
+        if entry.style == RowStyle::Group {
+            let words = entry.cells.first().map_or_else(String::new, |cell| cell.shown(document.lang));
             text(sheet, row, (0, last), &words, &boxed().set_bold().set_background_color(0xF6F6F6))?;
             row += 1;
             continue;
         }
         let mut tallest = LINE_HEIGHT;
-        for (cell, place) in line.cells.iter().zip(&places) {
-            put(sheet, row, *place, cell, line, document)?;
+        for (cell, place) in entry.cells.iter().zip(&places) {
+            put(sheet, row, *place, cell, entry, document)?;
             if let CellValue::Text(words) = &cell.value {
                 tallest = tallest.max(height(words, width(*place)));
             }
@@ -163,14 +167,21 @@ fn table(
         sheet.set_row_height(row, tallest)?;
         row += 1;
     }
-    for (at, note) in table.notes.iter().enumerate() {
-        let format = plain().set_font_size(9).set_italic().set_text_wrap();
-        row = self::line(sheet, row, columns, &format!("{} {note}", mark(at)), &format)?;
+    let notes = table.notes.iter().enumerate().map(|(at, note)| format!("{} {note}", mark(at)));
+    let format = plain().set_font_size(9).set_italic().set_text_wrap();
+    for text in notes.chain(table.remarks.iter().cloned()) {
+        row = line(sheet, row, columns, &text, &format)?;
     }
     Ok(row)
 }
 
-fn text(sheet: &mut Worksheet, row: u32, (first, last): (u16, u16), words: &str, format: &Format) -> Result<(), XlsxError> {
+fn text(
+    sheet: &mut Worksheet,
+    row: u32,
+    (first, last): (u16, u16),
+    words: &str,
+    format: &Format,
+) -> Result<(), XlsxError> {
     if first == last {
         sheet.write_string_with_format(row, first, words, format)?;
     } else {
@@ -241,7 +252,18 @@ fn dictionary(sheet: &mut Worksheet, document: &ReportDocument) -> Result<(), Xl
     }
     for (row, entry) in (1..).zip(&document.dictionary) {
         let ([name_vi, name_en], [vi, en], [formula_vi, formula_en]) = (&entry.name, &entry.meaning, &entry.formula);
-        let words = [&entry.code, name_vi, name_en, vi, en, formula_vi, formula_en, &entry.numerator, &entry.denominator, &entry.source];
+        let words = [
+            &entry.code,
+            name_vi,
+            name_en,
+            vi,
+            en,
+            formula_vi,
+            formula_en,
+            &entry.numerator,
+            &entry.denominator,
+            &entry.source,
+        ];
         for (column, words) in (0..).zip(words) {
             sheet.write_string_with_format(row, column, words, &boxed())?;
         }

@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use super::count::{KindFigures, shown_kinds};
 use super::document::*;
-use super::layout::{Block, KindColumn, ReportLayout, UnitColumn};
-use super::{ReportInput, ReportStatus, TeamLine};
+use super::layout::{ALL_KINDS, Block, KindColumn, ReportLayout, SectionLayout, Step, UnitColumn, Words};
+use super::{Part, ReportInput, ReportStatus, TeamLine, since_new_year};
 use crate::calendar::vi_date;
-use crate::catalogue::{Kind, Lang};
+use crate::catalogue::{Catalogue, Kind, Lang};
 use crate::ids::Day;
 use crate::indicator::{Empty, Figure, FigureUnit, Formula, Fraction, Indicator, Level, Met, SetCheck};
+use crate::team::Inactive;
 use crate::text::clean_lines;
 
 /// Numbers of persons from 1 to here are hidden above commune level (docs/DOMAIN.md §4).
@@ -40,7 +41,7 @@ pub fn build(input: &ReportInput<'_>, lang: Lang) -> Result<ReportDocument, NoLa
     let layout = input.layouts.report(input.report).ok_or(NoLayout)?;
     let scope = input.team.map_or(input.unit.id.0, |team| team.0);
     let mut build = Build { input, lang, scope, dictionary: BTreeMap::new() };
-    let section = |section: &super::layout::SectionLayout| Section {
+    let section = |section: &SectionLayout| Section {
         code: section.code.clone(),
         title: format!("{}. {}", section.number, build.pick(&section.vi, &section.en)),
         items: section.blocks.iter().flat_map(|block| build.block(block)).collect(),
@@ -151,7 +152,7 @@ impl Build<'_> {
     }
 
     fn signature(&self, layout: &ReportLayout) -> Signature {
-        let words = |words: &[super::layout::Words]| words.iter().map(|w| w.of(self.lang).to_owned()).collect();
+        let words = |words: &[Words]| words.iter().map(|w| w.of(self.lang).to_owned()).collect();
         Signature {
             recipients_title: self.pick("Nơi nhận:", "Recipients:").to_owned(),
             recipients: words(&layout.recipients),
@@ -161,31 +162,25 @@ impl Build<'_> {
     }
 
     fn block(&mut self, block: &Block) -> Vec<Item> {
-        let table = |code: String, title: &str| Table {
-            code,
+        let new = |title: &str| Table {
+            code: block.table(),
             title: title.to_owned(),
             columns: Vec::new(),
             rows: Vec::new(),
             notes: Vec::new(),
+            remarks: Vec::new(),
         };
-        let new = |title: &str| table(block.table(), title);
         match block {
             Block::Typed { code, vi, en } => self.typed(code, self.pick(vi, en)),
             Block::Teams {} => self.teams(new(self.pick("Các tổ trong kỳ", "Teams in the period"))),
             Block::Kinds { kinds, columns } => {
                 self.kinds(new(self.pick("Kết quả theo loại hoạt động", "Results by kind of activity")), kinds, columns)
             }
-            Block::Funnel { vi, en, steps, .. } => {
-                let labels: Vec<(&str, &str, &str)> =
-                    steps.iter().map(|step| (self.pick(&step.vi, &step.en), &*step.kind, "")).collect();
-                self.funnel(new(self.pick(vi, en)), &labels)
-            }
+            Block::Funnel { vi, en, steps, .. } => self.funnel(new(self.pick(vi, en)), steps),
             Block::FailureReasons { top } => {
                 self.reasons(new(self.pick("Lý do chưa làm được", "Why things could not be done")), *top)
             }
-            Block::Breakdown { vi, en, kind, field, sums } => {
-                self.breakdown(new(self.pick(vi, en)), kind, field, sums)
-            }
+            Block::Breakdown { vi, en, kind, field, sums } => self.breakdown(new(self.pick(vi, en)), kind, field, sums),
             Block::Indicators { sets } => {
                 self.indicators(new(self.pick("Chỉ tiêu, giá trị và mức đạt", "Indicators, values and targets")), sets)
             }
@@ -237,10 +232,14 @@ impl Build<'_> {
         match part.over(whole).map(|share| share.times(hundred)) {
             None => self.dash(table, missing),
             Some(percent) => {
-                let note = (percent > hundred).then(|| table.note(self.capped_words()));
+                let note = (percent > hundred).then(|| table.note(self.passed_words()));
                 Cell { value: CellValue::Percent(percent.min(hundred)), reference: None, note }
             }
         }
+    }
+
+    fn passed_words(&self) -> &'static str {
+        self.pick("Vượt chỉ tiêu năm, ghi là 100.", "Above the year's target, given as 100.")
     }
 
     fn capped_words(&self) -> &'static str {
@@ -254,7 +253,7 @@ impl Build<'_> {
             counts_persons && self.hides_few() && number.as_ref().is_some_and(is_few)
         };
         if figure.provisional {
-            table.note(self.provisional_words());
+            table.remark(self.provisional_words());
         }
         match (figure.value, figure.unit) {
             (None, _) => CellValue::Dash(Missing::Figure(figure.empty.unwrap_or(Empty::NoData))),
@@ -325,7 +324,8 @@ impl Build<'_> {
             return vec![Item::Paragraph { text, missing: true }];
         }
         let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let lines = lines.enumerate().map(|(at, line)| if at == 0 { format!("{title}: {line}") } else { line.to_owned() });
+        let lines =
+            lines.enumerate().map(|(at, line)| if at == 0 { format!("{title}: {line}") } else { line.to_owned() });
         lines.map(|text| self.paragraph(text)).collect()
     }
 
@@ -349,7 +349,7 @@ impl Build<'_> {
             let state = match line.inactive.as_slice() {
                 [] => self.pick("Hoạt động", "Active").to_owned(),
                 reasons => {
-                    let words = |reason: &crate::team::Inactive| match self.lang {
+                    let words = |reason: &Inactive| match self.lang {
                         Lang::Vi => reason.vi(),
                         Lang::En => reason.en(),
                     };
@@ -366,7 +366,8 @@ impl Build<'_> {
             table.rows.push(Row { style: RowStyle::Plain, cells });
         }
         if teams.len() > 1 {
-            let sum = |of: fn(&TeamLine) -> u64| self.number(teams.iter().map(|line| i128::from(of(line))).sum(), false);
+            let sum =
+                |of: fn(&TeamLine) -> u64| self.number(teams.iter().map(|line| i128::from(of(line))).sum(), false);
             let cell = |value: CellValue, part: &str| self.cell(value, Counted::Team, "members", part);
             let inactive = teams.iter().filter(|line| !line.inactive.is_empty()).count();
             let state = match self.lang {
@@ -394,12 +395,16 @@ impl Build<'_> {
         }
         let mut quiet = Vec::new();
         let mut pillar = "";
-        let with_pillars = kinds == [super::layout::ALL_KINDS];
+        let with_pillars = kinds == [ALL_KINDS];
         let mut shown: Vec<(&Kind, &KindFigures)> = Vec::new();
         for code in shown_kinds(catalogue, kinds) {
             let (Some(kind), Some(figures)) = (catalogue.kind(code), counts.kinds.get(code)) else { continue };
             let achieved = |figure: &Figure| figure.value.is_some_and(|value| value > Fraction::ZERO);
-            if with_pillars && figures.count.activities == 0 && figures.target.is_none() && !achieved(&figures.cumulative) {
+            if with_pillars
+                && figures.count.activities == 0
+                && figures.target.is_none()
+                && !achieved(&figures.cumulative)
+            {
                 quiet.push(kind.label(self.lang));
             } else {
                 shown.push((kind, figures));
@@ -446,16 +451,16 @@ impl Build<'_> {
         }
         table.rows.push(Row { style: RowStyle::Total, cells });
         if all.repeats > 0 {
-            table.note(&match self.lang {
+            table.remark(&match self.lang {
                 Lang::Vi => format!("Không tính {} hoạt động lặp lại.", all.repeats),
                 Lang::En => format!("{} repeats are left out.", all.repeats),
             });
         }
         if !quiet.is_empty() {
-            table.note(&format!("{}: {}.", self.pick("Chưa phát sinh", "Nothing yet"), quiet.join("; ")));
+            table.remark(&format!("{}: {}.", self.pick("Chưa phát sinh", "Nothing yet"), quiet.join("; ")));
         }
         if counts.kinds.values().any(|kind| kind.achieved.provisional) {
-            table.note(self.provisional_words());
+            table.remark(self.provisional_words());
         }
         self.finish(table)
     }
@@ -483,7 +488,7 @@ impl Build<'_> {
             KindColumn::NotDone => number(count.with(&["not_done", "refused"])),
             KindColumn::Cumulative => {
                 let cell = self.figure_cell(table, &figures.cumulative, Counted::Kind, &kind.code, persons);
-                let period = super::since_new_year(self.input.days);
+                let period = since_new_year(self.input.days);
                 Cell { reference: cell.reference.map(|reference| Reference { period, ..reference }), ..cell }
             }
             KindColumn::Target => match target {
@@ -519,21 +524,33 @@ impl Build<'_> {
         self.dictionary.insert(entry.code.clone(), entry);
     }
 
-    fn funnel(&mut self, mut table: Table, steps: &[(&str, &str, &str)]) -> Vec<Item> {
+    fn funnel(&mut self, mut table: Table, steps: &[Step]) -> Vec<Item> {
         let Some(counts) = self.input.counts.funnels.get(&table.code) else {
             return self.none("Chưa có số liệu.", "No figures yet.");
         };
         self.name_column(&mut table, "Bước", "Step");
         let columns = [
-            ("reached", ["Số hộ", "House-holds"], ["Hộ đã đến bước này, tính đến cuối kỳ", "Households at this step by the last day"]),
-            ("through", ["Qua đủ các bước", "Through all"], ["Hộ đã qua bước này và mọi bước trước", "Households at this step and at every step before"]),
-            ("share", ["So với bước trước (%)", "Of the step before (%)"], ["Hộ qua đủ các bước so với bước liền trước", "Through all, over those of the step before"]),
+            (
+                "reached",
+                ["Số hộ", "House-holds"],
+                ["Hộ đã đến bước này, tính đến cuối kỳ", "Households at this step by the last day"],
+            ),
+            (
+                "through",
+                ["Qua đủ các bước", "Through all"],
+                ["Hộ đã qua bước này và mọi bước trước", "Households at this step and at every step before"],
+            ),
+            (
+                "share",
+                ["So với bước trước (%)", "Of the step before (%)"],
+                ["Hộ qua đủ các bước so với bước liền trước", "Through all, over those of the step before"],
+            ),
         ];
         for (code, title, meaning) in columns {
             self.column(&mut table, code, title, meaning, NARROW);
         }
         let mut before: Option<u64> = None;
-        for ((label, kind, _), step) in steps.iter().zip(counts) {
+        for (Step { vi, en, kind, .. }, step) in steps.iter().zip(counts) {
             let number =
                 |number: u64, part: &str| self.cell(self.number(number.into(), true), Counted::Kind, kind, part);
             let (reached, through) = (number(step.reached, "reached"), number(step.through, "through"));
@@ -545,7 +562,10 @@ impl Build<'_> {
                     self.percent(&mut table, part, whole, Missing::NothingThere)
                 }
             };
-            table.rows.push(Row { style: RowStyle::Plain, cells: vec![Cell::text(*label), reached, through, share] });
+            table.rows.push(Row {
+                style: RowStyle::Plain,
+                cells: vec![Cell::text(self.pick(vi, en)), reached, through, share],
+            });
             before = Some(step.through);
         }
         self.finish(table)
@@ -625,7 +645,11 @@ impl Build<'_> {
         let columns = [
             ("numerator", ["Tử số", "Part"], ["Số đạt", "The number above the line"]),
             ("denominator", ["Mẫu số", "Whole"], ["Số gốc để tính tỷ lệ", "The base number, below the line"]),
-            ("value", ["Giá trị", "Value"], ["Giá trị của chỉ tiêu; tỷ lệ tính bằng %", "The value; shares in percent"]),
+            (
+                "value",
+                ["Giá trị", "Value"],
+                ["Giá trị của chỉ tiêu; tỷ lệ tính bằng %", "The value; shares in percent"],
+            ),
             ("target", ["Mục tiêu", "Target"], ["Mức phải đạt", "What is to be reached"]),
         ];
         for (code, title, meaning) in columns {
@@ -651,7 +675,7 @@ impl Build<'_> {
                 remarks.push(self.paragraph(self.check_words(set.label(self.lang), check)));
             }
         }
-        table.note(&self.freshness());
+        table.remark(&self.freshness());
         let mut items = self.finish(table);
         items.append(&mut remarks);
         items
@@ -672,7 +696,9 @@ impl Build<'_> {
         let numerator = part(figure.numerator.filter(|_| is_share), "numerator");
         let denominator = part(figure.denominator, "denominator");
         let target = match indicator.target_for(&self.input.overrides) {
-            Some(target) if indicator.unit == FigureUnit::Percent => Cell::of(CellValue::Percent(Fraction::from(target))),
+            Some(target) if indicator.unit == FigureUnit::Percent => {
+                Cell::of(CellValue::Percent(Fraction::from(target)))
+            }
             Some(target) => Cell::of(CellValue::Count(Fraction::from(target))),
             None => self.dash(table, Missing::NoTarget),
         };
@@ -718,9 +744,7 @@ impl Build<'_> {
         let indicators = self.input.indicators;
         let formula = &indicator.formula;
         let (numerator, denominator) = match formula {
-            Formula::Ratio { num, den } => {
-                (indicators.describe(num, self.lang), indicators.describe(den, self.lang))
-            }
+            Formula::Ratio { num, den } => (indicators.describe(num, self.lang), indicators.describe(den, self.lang)),
             _ => Default::default(),
         };
         let describe = |lang| indicators.describe(formula, lang);
@@ -761,7 +785,11 @@ impl Build<'_> {
         let columns = [
             ("opened", ["Mới ghi nhận", "Opened"], ["Ghi nhận trong kỳ", "Opened in the period"]),
             ("answered", ["Đã trả lời", "Answered"], ["Trả lời trong kỳ", "Answered in the period"]),
-            ("on_time", ["Đúng hạn", "On time"], ["Trả lời trong kỳ và đúng hạn", "Of those answered, by the last day"]),
+            (
+                "on_time",
+                ["Đúng hạn", "On time"],
+                ["Trả lời trong kỳ và đúng hạn", "Of those answered, by the last day"],
+            ),
             ("share", ["Đúng hạn (%)", "On time (%)"], ["Đúng hạn so với đã trả lời", "On time, over answered"]),
             ("pending", ["Đang xử lý", "Pending"], ["Chưa trả lời vào ngày cuối kỳ", "Not answered on the last day"]),
             ("overdue", ["Quá hạn", "Overdue"], ["Chưa trả lời và đã quá hạn", "Not answered, and the limit is over"]),
@@ -776,9 +804,8 @@ impl Build<'_> {
                 Some(label) => label.to_owned(),
                 None => self.case_label(code).to_owned(),
             };
-            let number = |number: u64, part: &str| {
-                self.cell(self.number(number.into(), true), Counted::Case, code, part)
-            };
+            let number =
+                |number: u64, part: &str| self.cell(self.number(number.into(), true), Counted::Case, code, part);
             let (answered, on_time) = (number(count.answered, "answered"), number(count.on_time, "on_time"));
             let share = match (&answered.value, &on_time.value) {
                 (CellValue::Few, _) | (_, CellValue::Few) => Cell::of(CellValue::Few),
@@ -819,10 +846,14 @@ impl Build<'_> {
         let both = |vi: &str, en: &str| [vi.to_owned(), en.to_owned()];
         for column in columns {
             let (code, title, meaning) = match column {
-                UnitColumn::Teams => ("teams", both("Số tổ", "Teams"), both("Tổ vào ngày cuối kỳ", "Teams on the last day")),
-                UnitColumn::Members => {
-                    ("members", both("Thành viên", "Members"), both("Thành viên vào ngày cuối kỳ", "Members on the last day"))
+                UnitColumn::Teams => {
+                    ("teams", both("Số tổ", "Teams"), both("Tổ vào ngày cuối kỳ", "Teams on the last day"))
                 }
+                UnitColumn::Members => (
+                    "members",
+                    both("Thành viên", "Members"),
+                    both("Thành viên vào ngày cuối kỳ", "Members on the last day"),
+                ),
                 UnitColumn::Kind(code) => {
                     let [vi, en] = KindColumn::Done.meaning();
                     let label = |lang| catalogue.label(code, lang).unwrap_or_default().to_owned();
@@ -867,13 +898,13 @@ impl Build<'_> {
             }
             table.rows.push(Row { style: RowStyle::Plain, cells });
         }
-        table.note(&self.freshness());
+        table.remark(&self.freshness());
         self.finish(table)
     }
 
     fn late_list(&mut self, mut table: Table) -> Vec<Item> {
         let (input, today) = (self.input, self.input.as_of);
-        let is_late = |part: &&super::Part| {
+        let is_late = |part: &&Part| {
             let report = &part.report;
             let day = report.submitted.filter(|_| report.status.is_in()).unwrap_or(today);
             day > report.due
@@ -896,7 +927,7 @@ impl Build<'_> {
             let days = i128::from(came.unwrap_or(today).0) - i128::from(report.due.0);
             let submitted = match came {
                 Some(day) => Cell::of(CellValue::Day(day)),
-                None => self.dash(&mut table, Missing::NotReported),
+                None => self.dash(&mut table, Missing::NotSubmitted),
             };
             let status = match report.status {
                 ReportStatus::Draft => self.pick("chưa gửi", "not submitted"),
@@ -925,7 +956,7 @@ fn counts_persons(kind: &Kind) -> bool {
 }
 
 /// Whether a figure's upper number counts persons, so that it is hidden where it is small.
-fn rests_on_persons(formula: &Formula, catalogue: &crate::catalogue::Catalogue) -> bool {
+fn rests_on_persons(formula: &Formula, catalogue: &Catalogue) -> bool {
     match formula.terms()[0] {
         Formula::StateCount { subject, .. } => subject == "person",
         Formula::ActivityCount { kinds, quantity_field: None, .. } => {
@@ -952,11 +983,12 @@ fn protect(table: &mut Table, lang: Lang) {
     loop {
         let lonely = lines.iter().find_map(|line| {
             let value = |(row, column): &(usize, usize)| &table.rows[*row].cells[*column].value;
-            let hidden = |at: &&(usize, usize)| {
-                matches!(value(at), CellValue::Few | CellValue::Dash(Missing::Withheld))
-            };
+            let hidden =
+                |at: &&(usize, usize)| matches!(value(at), CellValue::Few | CellValue::Dash(Missing::Withheld));
             let number = |at: &(usize, usize)| match value(at) {
-                CellValue::Count(number) | CellValue::Percent(number) if *number > Fraction::ZERO => Some((*number, *at)),
+                CellValue::Count(number) | CellValue::Percent(number) if *number > Fraction::ZERO => {
+                    Some((*number, *at))
+                }
                 _ => None,
             };
             if line.iter().filter(hidden).count() == 1 { line.iter().filter_map(number).min() } else { None }

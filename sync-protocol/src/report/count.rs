@@ -10,8 +10,8 @@ use crate::case_flow::CaseStatus;
 use crate::catalogue::{Catalogue, Decimal};
 use crate::ids::*;
 use crate::indicator::{
-    ActivityFact, Claim, Fact, Figure, History, Indicators, Overrides, Period, RowData, SetCheck, Situation, View, claim,
-    stands_since, subject_of,
+    ActivityFact, Claim, Fact, Figure, History, Indicators, Overrides, Period, RowData, SetCheck, Situation, View,
+    claim, stands_since, subject_of,
 };
 use crate::team::{ApprovedVisit, Inactive, Membership, inactive, members_on};
 use crate::value::Value;
@@ -234,7 +234,7 @@ impl<'f> Activities<'f> {
         Self(all.into_iter().zip(told).filter(|(activity, _)| activity.day >= period.from).collect())
     }
 
-    fn new(&self) -> impl Iterator<Item = &'f ActivityFact> {
+    fn firsts(&self) -> impl Iterator<Item = &'f ActivityFact> {
         self.0.iter().filter(|(_, repeat)| !repeat).map(|(activity, _)| *activity)
     }
 
@@ -257,7 +257,7 @@ impl<'f> Activities<'f> {
 
     fn reasons(&self) -> BTreeMap<String, u64> {
         let mut reasons = BTreeMap::new();
-        for reason in self.new().filter_map(|activity| text(activity, "failure_reason")) {
+        for reason in self.firsts().filter_map(|activity| text(activity, "failure_reason")) {
             *reasons.entry(reason.to_owned()).or_default() += 1;
         }
         reasons
@@ -269,7 +269,7 @@ impl<'f> Activities<'f> {
         let done = |activity: &&ActivityFact| {
             activity.kind == kind && text(activity, "outcome").is_none_or(|outcome| outcome == "done")
         };
-        for activity in self.new().filter(done) {
+        for activity in self.firsts().filter(done) {
             let line = lines.entry(text(activity, field).unwrap_or_default().to_owned()).or_default();
             line.activities += 1;
             line.sums.resize(sums.len(), 0);

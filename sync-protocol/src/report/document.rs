@@ -112,6 +112,8 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// Footnotes; a cell names the place of its own.
     pub notes: Vec<String>,
+    /// What is to be said of the whole table.
+    pub remarks: Vec<String>,
 }
 
 /// A column.
@@ -181,6 +183,8 @@ pub enum Missing {
     Withheld,
     /// The unit gave nothing.
     NotReported,
+    /// The unit's report is not in.
+    NotSubmitted,
 }
 
 impl Missing {
@@ -193,6 +197,7 @@ impl Missing {
             Self::NothingThere => "nothing_there",
             Self::Withheld => "withheld",
             Self::NotReported => "not_reported",
+            Self::NotSubmitted => "not_submitted",
         }
     }
 
@@ -208,6 +213,7 @@ impl Missing {
                 "Not shown, so that no number below 5 persons can be worked out from it.",
             ),
             Self::NotReported => ("Đơn vị chưa có số liệu.", "The unit has no figures yet."),
+            Self::NotSubmitted => ("Đơn vị chưa gửi báo cáo; cần đôn đốc.", "The report is not in; remind the unit."),
         };
         if lang == Lang::Vi { vi } else { en }
     }
@@ -323,6 +329,13 @@ impl ReportDocument {
 }
 
 impl Table {
+    /// Says something of the whole table, once.
+    pub(super) fn remark(&mut self, text: &str) {
+        if !self.remarks.iter().any(|remark| remark == text) {
+            self.remarks.push(text.to_owned());
+        }
+    }
+
     /// The place of a footnote, which is added unless it is there.
     pub(super) fn note(&mut self, text: &str) -> usize {
         self.notes.iter().position(|note| note == text).unwrap_or_else(|| {

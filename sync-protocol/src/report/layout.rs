@@ -389,9 +389,7 @@ impl Spot<'_> {
     }
 
     fn labels<'l>(self, path: &str, labels: impl IntoIterator<Item = &'l str>) -> Result<(), LayoutError> {
-        let limit = TextLimit { max_chars: 200, newline: false };
-        let proper = |label: &str| !label.is_empty() && check_text(label, limit).is_ok();
-        if labels.into_iter().all(proper) { Ok(()) } else { self.wrong(path, LayoutProblem::BadLabel) }
+        if labels.into_iter().all(is_label) { Ok(()) } else { self.wrong(path, LayoutProblem::BadLabel) }
     }
 }
 
@@ -446,6 +444,10 @@ impl Layouts {
     }
 }
 
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && check_text(label, TextLimit { max_chars: 200, newline: false }).is_ok()
+}
+
 fn code_of(json: &Json) -> &str {
     json.get("code").and_then(Json::as_str).unwrap_or("?")
 }
@@ -491,9 +493,8 @@ fn check_block(block: &Block, report: Report, indicators: &Indicators) -> Result
     let catalogue = indicators.catalogue();
     let is = |holds: bool, key: &'static str, problem: LayoutProblem| if holds { Ok(()) } else { Err((key, problem)) };
     let known = |kind: &str| catalogue.kind(kind).is_some();
-    let label = |label: &str| !label.is_empty() && check_text(label, TextLimit { max_chars: 200, newline: false }).is_ok();
     match block {
-        Block::Typed { vi, en, .. } => is(label(vi) && label(en), "vi, en", LayoutProblem::BadLabel),
+        Block::Typed { vi, en, .. } => is(is_label(vi) && is_label(en), "vi, en", LayoutProblem::BadLabel),
         Block::Teams {} => Ok(()),
         Block::Kinds { kinds, columns } => {
             is(!kinds.is_empty(), "kinds", LayoutProblem::Nothing)?;
@@ -503,10 +504,10 @@ fn check_block(block: &Block, report: Report, indicators: &Indicators) -> Result
             is(kinds == &[ALL_KINDS] || kinds.iter().all(|kind| known(kind)), "kinds", LayoutProblem::UnknownKind)
         }
         Block::Funnel { vi, en, steps, .. } => {
-            is(label(vi) && label(en), "vi, en", LayoutProblem::BadLabel)?;
+            is(is_label(vi) && is_label(en), "vi, en", LayoutProblem::BadLabel)?;
             is(steps.len() > 1, "steps", LayoutProblem::Nothing)?;
             steps.iter().try_for_each(|step| {
-                is(label(&step.vi) && label(&step.en), "steps", LayoutProblem::BadLabel)?;
+                is(is_label(&step.vi) && is_label(&step.en), "steps", LayoutProblem::BadLabel)?;
                 is(known(&step.kind), "steps", LayoutProblem::UnknownKind)?;
                 let asked = step.wanted.0.keys().all(|field| field_type(catalogue, &step.kind, field).is_some());
                 is(asked, "steps", LayoutProblem::UnknownField)
@@ -514,7 +515,7 @@ fn check_block(block: &Block, report: Report, indicators: &Indicators) -> Result
         }
         Block::FailureReasons { top } => is((1..=REASONS_MAX).contains(top), "top", LayoutProblem::BadTop),
         Block::Breakdown { vi, en, kind, field, sums } => {
-            is(label(vi) && label(en), "vi, en", LayoutProblem::BadLabel)?;
+            is(is_label(vi) && is_label(en), "vi, en", LayoutProblem::BadLabel)?;
             is(known(kind), "kind", LayoutProblem::UnknownKind)?;
             let of = |field: &str| field_type(catalogue, kind, field);
             is(of(field).is_some(), "field", LayoutProblem::UnknownField)?;
