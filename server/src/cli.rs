@@ -203,7 +203,7 @@ fn write_sample_reports(out: &Path, lang: Lang) -> Result<(), Failure> {
         for (file, bytes) in files {
             let path = out.join(file);
             std::fs::write(&path, bytes)?;
-            println!("{}", path.display());
+            say(&path.display().to_string());
         }
     }
     Ok(())

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::io::Cursor;
 
 use calamine::{Data, Reader, Xlsx};

@@ -366,7 +366,7 @@ fn last_step(steps: &[(Day, String)], on: Day) -> Option<&str> {
 
 /// The day on which a case came to the statuses in which it still stands on a day; `None` when it does not stand there.
 pub(crate) fn stands_since(steps: &[(Day, String)], holds: impl Fn(&str) -> bool, on: Day) -> Option<Day> {
-    let until_then = steps.iter().rev().skip_while(|(day, _)| *day > on);
+    let until_then = steps.iter().rev().filter(|(day, _)| *day <= on);
     until_then.take_while(|(_, status)| holds(status)).last().map(|(day, _)| *day)
 }
 
