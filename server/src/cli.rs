@@ -1,18 +1,21 @@
 //! The command line of `thonso`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use sync_protocol::access::Role;
+use sync_protocol::calendar::Report;
+use sync_protocol::catalogue::Lang;
 use sync_protocol::ids::UserId;
 use sync_protocol::phone_number;
 
 use crate::accounts::AccountError;
 use crate::auth::password::{Secret, check_password};
 use crate::config::{Config, LogFormat};
+use crate::export;
 use crate::reorganisation::{Assignment, NewReorganisation, PreviewQuery};
 use crate::seed;
 use crate::startup::{Instance, machine_clock, machine_random};
@@ -87,6 +90,18 @@ enum Command {
     Doctor,
     /// Compute all lists and counts again from the rows.
     RebuildProjections,
+    /// Write monthly reports as spreadsheet, PDF, HTML, CSV and JSON.
+    Report {
+        /// Of made-up facts, labelled as such; needs no data folder.
+        #[arg(long, required = true)]
+        sample: bool,
+        /// The folder for the files; made if it is not there.
+        #[arg(long)]
+        out: PathBuf,
+        /// In English.
+        #[arg(long)]
+        english: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -222,6 +237,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let instance = open()?;
             println!("{} visits", instance.store.write_blocking(rebuild_projections)?);
         }
+        Command::Report { sample: _, out, english } => {
+            write_sample_reports(&out, if english { Lang::En } else { Lang::Vi })?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -246,6 +264,28 @@ async fn reorganise(instance: &Instance, admin: UserId, command: ReorganiseComma
         ReorganiseCommand::List => serde_json::to_string_pretty(&desk.reorganisations(admin).await?),
     };
     Ok(answer?)
+}
+
+/// Writes the files of every report that has a sample: `commune-month.pdf`, `commune-month-kinds.csv`, ….
+fn write_sample_reports(out: &Path, lang: Lang) -> Result<(), Failure> {
+    std::fs::create_dir_all(out)?;
+    for report in [Report::CommuneMonth, Report::ProvinceMonth, Report::TeamMonth] {
+        let Some(document) = export::sample::sample(report, lang)? else { continue };
+        let name = document.code.replace('_', "-");
+        let mut files = vec![
+            (format!("{name}.xlsx"), export::xlsx(&document)?),
+            (format!("{name}.pdf"), export::pdf(&document)?),
+            (format!("{name}.html"), export::html(&document).into_bytes()),
+            (format!("{name}.json"), export::json(&document).into_bytes()),
+        ];
+        files.extend(export::csv(&document)?.into_iter().map(|(table, bytes)| (format!("{name}-{table}.csv"), bytes)));
+        for (file, bytes) in files {
+            let path = out.join(file);
+            std::fs::write(&path, bytes)?;
+            say(&path.display().to_string());
+        }
+    }
+    Ok(())
 }
 
 /// One thread for the command itself; the server's workers have their own.

@@ -12,6 +12,7 @@ pub mod households;
 pub mod indicators;
 pub mod people;
 pub mod plain;
+pub mod reports;
 pub mod trail;
 pub mod units;
 pub mod visits;

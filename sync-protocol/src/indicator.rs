@@ -22,8 +22,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+pub(crate) use evaluate::stands_since;
 pub use evaluate::{Contribution, Empty, Figure, FigureUnit, Scope, Sheet, Situation, View};
 pub use facts::{ActivityFact, Fact, History, MixedTallies, RowData, RowFact, Tally, VisitFact};
+pub(crate) use facts::{Claim, claim, subject_of};
 pub use formula::{ActivePeriod, Counting, Formula, HOUSEHOLD_CLASS, Over, Scale, Span, Within};
 pub use fraction::Fraction;
 pub use gather::{Gathered, takes_changes};

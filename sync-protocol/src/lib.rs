@@ -25,6 +25,7 @@ pub mod phone_number;
 pub mod qr;
 pub mod quality;
 pub mod recognition_flow;
+pub mod report;
 pub mod row;
 pub mod similar;
 pub mod team;

@@ -23,10 +23,10 @@ fn facts(world: &World) -> Vec<ActivityFact> {
         gathered.add(Row::Event(event.clone()));
     }
     let activity = |fact| match fact {
-        Fact::Activity(activity) => *activity,
-        Fact::Row(row) => panic!("{row:?}"),
+        Fact::Activity(activity) => Some(*activity),
+        Fact::Row(_) => None,
     };
-    gathered.facts().into_iter().map(activity).collect()
+    gathered.facts().into_iter().filter_map(activity).collect()
 }
 
 fn only(world: &World) -> ActivityFact {

@@ -279,13 +279,6 @@ fn intents() -> Vec<Intent> {
             ext: ext(),
         }),
         Intent::PeriodSet(SetPeriod { commune: UnitId(id(COMMUNE)), month: Month(24_322), open: false, ext: ext() }),
-        Intent::ReorganisationRecord(RecordReorganisation {
-            id: id(0x23),
-            scope: ScopeId(id(0x05)),
-            what: reorganised(),
-            ext: ext(),
-        }),
-        Intent::ReorganisationUndo(ReorganisationRef { id: id(0x23), ext: ext() }),
     ]
     .into_iter()
     .chain(office_intents())
@@ -387,6 +380,13 @@ fn office_intents() -> Vec<Intent> {
             reason: "Nhầm tổ.".into(),
             ext: ext(),
         }),
+        Intent::ReorganisationRecord(RecordReorganisation {
+            id: id(0x23),
+            scope: ScopeId(id(0x05)),
+            what: reorganised(),
+            ext: ext(),
+        }),
+        Intent::ReorganisationUndo(ReorganisationRef { id: id(0x23), ext: ext() }),
     ]
 }
 

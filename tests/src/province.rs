@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use server::seed::{groups, import_units_on};
 use server::startup::{Instance, machine_random};
-use server::units::{Level, UnitIndex, UnitRecord, shipped, village_code};
+use server::units::{Level, UnitRecord, shipped, village_code};
 use sync_protocol::access::Role;
 use sync_protocol::calendar::Weekday;
 use sync_protocol::catalogue::{Catalogue, Kind};
@@ -308,7 +308,7 @@ impl Province {
         };
         let values = vec![
             (unit::IDENTITY, identity.cbor()),
-            (unit::PARENT, UnitParent { parent: commune.unit, from: day, ext: Ext::default() }.cbor()),
+            (unit::PARENT, UnitParent { parent: commune.unit, from: day, former: vec![], ext: Ext::default() }.cbor()),
             (unit::VALIDITY, Validity { from: day, to: None, ext: Ext::default() }.cbor()),
         ];
         let intent = Intent::UnitCreate(create(commune.unit, values));

@@ -52,7 +52,7 @@ impl Store {
             }
             let scope = Scope::of_units(unit, &units, to).ok_or(Error::NotFound)?;
             let facts = db.facts(&scope, side)?;
-            let communes = scope.communes(&units);
+            let communes = scope.communes(&units, to);
             let open = takes_changes(&communes, span, |id| {
                 Ok::<_, Error>(db.register_of(RowType::PERIOD, id, side)?.map(|(_, register)| register))
             })?;

@@ -192,16 +192,22 @@ pub struct BehindView {
 
 /// For what figures are asked.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
-    unit: UnitId,
-    span: Span,
-    period: Period,
-    view: View,
-    team: Option<TeamId>,
+pub(super) struct Asked {
+    pub(super) unit: UnitId,
+    pub(super) span: Span,
+    pub(super) period: Period,
+    pub(super) view: View,
+    pub(super) team: Option<TeamId>,
 }
 
 impl Asked {
-    fn parse(unit: Uuid, month: &str, span: Option<&str>, view: Option<&str>, team: Option<Uuid>) -> Answer<Self> {
+    pub(super) fn parse(
+        unit: Uuid,
+        month: &str,
+        span: Option<&str>,
+        view: Option<&str>,
+        team: Option<Uuid>,
+    ) -> Answer<Self> {
         let month = Month::parse(month).ok_or(ReadError::BadValue("month"))?;
         let kind = PeriodKind::from_code(span.unwrap_or("month")).ok_or(ReadError::BadValue("span"))?;
         let span = Span::of_month(kind, month);
@@ -287,11 +293,7 @@ impl Reading {
 impl Scoped<'_> {
     fn figures(&mut self, asked: Asked, known: &Known) -> Answer<FiguresView> {
         let scope = self.figure_scope(asked)?;
-        let village = self.register(RowType::UNIT, asked.unit.0)?.map(|(_, register)| register);
-        let communes = scope.communes(&village);
-        let open = takes_changes(&communes, asked.span, |month| {
-            Ok::<_, ReadError>(self.register(RowType::PERIOD, month)?.map(|(_, register)| register))
-        })?;
+        let open = self.is_open(&scope, asked)?;
         let position = commits_of(self.tx)?;
         let history = self.history(&scope, asked, known)?;
         let situation = Situation {
@@ -325,12 +327,20 @@ impl Scoped<'_> {
     }
 
     /// The unit with what was inside it on the last day, where the asker may have numbers of it.
-    fn figure_scope(&mut self, asked: Asked) -> Answer<Scope> {
+    pub(super) fn figure_scope(&mut self, asked: Asked) -> Answer<Scope> {
         self.function(Action::ReadCounts)?;
         if !self.covers(Action::ReadCounts, asked.unit)? {
             return Err(ReadError::NotFound);
         }
         self.scope_on(asked.unit, asked.period.to)?.ok_or(ReadError::NotFound)
+    }
+
+    /// Whether a commune of the unit has a month of the period that still takes changes.
+    pub(super) fn is_open(&mut self, scope: &Scope, asked: Asked) -> Answer<bool> {
+        let own = self.register(RowType::UNIT, scope.unit.0)?.map(|(_, register)| register);
+        takes_changes(&scope.communes(&own, asked.period.to), asked.span, |month| {
+            Ok::<_, ReadError>(self.register(RowType::PERIOD, month)?.map(|(_, register)| register))
+        })
     }
 
     fn reads_all(&self, scope: &Scope) -> bool {
@@ -339,7 +349,7 @@ impl Scoped<'_> {
 
     /// A unit with what was inside it on a day.
     pub(super) fn scope_on(&mut self, unit: UnitId, day: Day) -> Answer<Option<Scope>> {
-        let (units, _) = self.below(unit)?;
+        let (units, _) = self.below(unit, Some(day))?;
         let mut registers = Vec::new();
         for unit in units {
             registers.extend(self.register(RowType::UNIT, unit.0)?.map(|(_, register)| register));
@@ -354,8 +364,8 @@ impl Scoped<'_> {
             let facts = self.facts(scope, asked)?;
             return Ok(History::of(indicators, &facts, asked.period));
         }
-        let mut sum = History::of(indicators, &self.own_facts(scope.unit)?, asked.period);
-        for commune in communes_of(scope) {
+        let mut sum = History::of(indicators, &self.facts_of(&[scope.unit])?, asked.period);
+        for commune in scope.communes_inside() {
             let part = self.condensed(commune, asked, known)?;
             sum.merge(&part).map_err(|fault| damaged(fault.code()))?;
         }
@@ -403,31 +413,28 @@ impl Scoped<'_> {
     }
 
     /// All facts of a unit and of what is inside it.
-    fn facts(&mut self, scope: &Scope, asked: Asked) -> Answer<Vec<Fact>> {
-        let mut facts = Vec::new();
-        for unit in scope.units() {
-            facts.extend(self.own_facts(unit)?);
-        }
+    pub(super) fn facts(&mut self, scope: &Scope, asked: Asked) -> Answer<Vec<Fact>> {
+        let mut facts = self.facts_of(&scope.units())?;
         if let Some(team) = asked.team {
             facts.retain(|fact| !matches!(fact, Fact::Activity(activity) if activity.team != team));
         }
         Ok(facts)
     }
 
-    /// The facts of one scope's own rows.
-    fn own_facts(&mut self, unit: UnitId) -> Answer<Vec<Fact>> {
+    /// The facts of the rows in these scopes.
+    pub(super) fn facts_of(&mut self, units: &[UnitId]) -> Answer<Vec<Fact>> {
         let mut gathered = Gathered::default();
-        for ty in Gathered::TYPES {
+        for (unit, ty) in units.iter().flat_map(|unit| Gathered::TYPES.map(|ty| (unit, ty))) {
             let mut after = None;
             loop {
-                let page = self.tx.rows_of(unit.into(), ty, after, SCAN_PAGE)?;
-                let whole = page.len() < SCAN_PAGE;
+                let page = self.tx.rows_of((*unit).into(), ty, after, SCAN_PAGE)?;
+                let is_last = page.len() < SCAN_PAGE;
                 for bytes in page {
                     let row = read_row(&bytes).map_err(|_| damaged("row"))?;
                     after = Some(row.id());
                     gathered.add(row);
                 }
-                if whole {
+                if is_last {
                     break;
                 }
             }
@@ -506,13 +513,6 @@ impl Scoped<'_> {
             Contribution::Entry(unit) => plain("entry", unit.0),
         })
     }
-}
-
-fn communes_of(scope: &Scope) -> Vec<&Scope> {
-    if scope.level == Level::Commune {
-        return vec![scope];
-    }
-    scope.parts.iter().flat_map(communes_of).collect()
 }
 
 fn label(vi: &str, en: &str) -> Label {

@@ -44,9 +44,8 @@ impl Scope {
                 .is_none_or(|validity| validity.from <= day && validity.to.is_none_or(|to| day < to));
             if let Some(parent) = register.group::<UnitParent>(unit::PARENT)
                 && in_force
-                && parent.parent != id
             {
-                inside.entry(parent.parent).or_default().push(id);
+                inside.entry(parent.on(day)).or_default().push(id);
             }
         }
         Self::build(unit, &levels, &inside)
@@ -63,17 +62,22 @@ impl Scope {
     }
 
     /// The communes whose reporting months decide whether figures of the unit may still change: those inside it, and of
-    /// a village its own.
-    pub fn communes<'r>(&self, units: impl IntoIterator<Item = &'r Register>) -> Vec<UnitId> {
+    /// a village the one in which it lay on a day.
+    pub fn communes<'r>(&self, units: impl IntoIterator<Item = &'r Register>, day: Day) -> Vec<UnitId> {
         if self.level != Level::Village {
             return self.of_level(Level::Commune).into_iter().collect();
         }
         let village = units.into_iter().find(|register| UnitId(register.id) == self.unit);
-        village
-            .and_then(|village| village.group::<UnitParent>(unit::PARENT))
-            .map(|above| above.parent)
-            .into_iter()
-            .collect()
+        let above = village.and_then(|village| village.group::<UnitParent>(unit::PARENT));
+        above.map(|above| above.on(day)).into_iter().collect()
+    }
+
+    /// The unit itself if it is a commune, else the communes inside it.
+    pub fn communes_inside(&self) -> Vec<&Self> {
+        if self.level == Level::Commune {
+            return vec![self];
+        }
+        self.parts.iter().flat_map(Self::communes_inside).collect()
     }
 
     /// The unit and everything inside it.
@@ -481,12 +485,17 @@ fn last_step(steps: &[(Day, String)], on: Day) -> Option<&str> {
     steps.iter().rev().find(|(day, _)| *day <= on).map(|(_, status)| status.as_str())
 }
 
+/// The day on which a case came to the statuses in which it still stands on a day; `None` when it does not stand there.
+pub(crate) fn stands_since(steps: &[(Day, String)], holds: impl Fn(&str) -> bool, on: Day) -> Option<Day> {
+    let until_then = steps.iter().rev().filter(|(day, _)| *day <= on);
+    until_then.take_while(|(_, status)| holds(status)).last().map(|(day, _)| *day)
+}
+
 /// Whether the case stands in one of the statuses on a day; inside its limit when that is asked for. What counts is the
 /// day on which it came there and stayed: a case that was reopened is late or in time by its last answer.
 fn settled(steps: &[(Day, String)], statuses: &[String], within: Within, due: Option<Day>, on: Day) -> bool {
-    let until_then: Vec<_> = steps.iter().filter(|(day, _)| *day <= on).collect();
-    let stayed = until_then.iter().rev().take_while(|(_, status)| statuses.contains(status)).last();
-    stayed.is_some_and(|(day, _)| within == Within::Any || due.is_some_and(|due| *day <= due))
+    let since = stands_since(steps, |status| statuses.iter().any(|wanted| wanted == status), on);
+    since.is_some_and(|day| within == Within::Any || due.is_some_and(|due| day <= due))
 }
 
 impl Work<'_> {

@@ -229,7 +229,7 @@ pub enum Fact {
 }
 
 /// What a repeat shares with the first: a hash over kind, subject, outcome, compared answers and time window.
-type Claim = [u8; 32];
+pub(crate) type Claim = [u8; 32];
 
 /// The first activity of a claim, and what it adds.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -515,7 +515,7 @@ fn holds(wanted: &Condition, activity: &ActivityFact) -> bool {
 }
 
 /// The id of what an activity is about; `None` when it does not name one.
-pub(super) fn subject_of(kind: Option<&Kind>, subject: &str, activity: &ActivityFact) -> Option<Uuid> {
+pub(crate) fn subject_of(kind: Option<&Kind>, subject: &str, activity: &ActivityFact) -> Option<Uuid> {
     match subject {
         "household" => activity.household.map(|household| household.0),
         "village" => Some(activity.village.0),
@@ -543,7 +543,7 @@ pub(super) fn state_set(kind: &Kind, subject: &str, state: &str, activity: &Acti
 ///
 /// Windows are spans of the calendar, not distances to another activity, so that the order of arrival cannot matter.
 /// The outcome is always compared: a failed try never stands in the way of a later success.
-fn claim(kind: &Kind, activity: &ActivityFact) -> Option<Claim> {
+pub(crate) fn claim(kind: &Kind, activity: &ActivityFact) -> Option<Claim> {
     let scope = match kind.dedupe.scope {
         DedupeScope::None => return None,
         DedupeScope::Person => "person",

@@ -1,29 +1,47 @@
 //! From the rows of a scope to facts: the one way, for phone and server.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use uuid::Uuid;
 
-use super::facts::{Fact, VisitFact};
+use super::derive::row_fact;
+use super::facts::{Fact, RowData, RowFact, VisitFact};
 use crate::calendar::Period as Span;
 use crate::entity::*;
+use crate::household::{alias_of, root};
 use crate::ids::*;
 use crate::op::read_content;
 use crate::row::{Event, Register, Row, RowType};
 use crate::workflow::VisitStatus;
 
-/// The rows of one village, as they travel, in any order; of each row its newest version.
+/// The rows of a unit, as they travel, in any order; of each row its newest version.
+///
+/// Rows of several villages go into one of these: a household may have been merged into one of another village.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
     events: BTreeMap<EventId, Event>,
     states: BTreeMap<VisitId, Register>,
     classes: BTreeMap<HouseholdId, String>,
+    aliases: BTreeMap<HouseholdId, HouseholdId>,
+    rows: Vec<RowFact>,
 }
 
 impl Gathered {
     /// The types of the rows that it wants.
-    pub const TYPES: [RowType; 4] =
-        [RowType::HOUSEHOLD, RowType::VISIT_STATE, RowType::VISIT_RECORDED, RowType::VISIT_CORRECTED];
+    pub const TYPES: [RowType; 11] = [
+        RowType::UNIT,
+        RowType::TEAM,
+        RowType::TEAM_MEMBER,
+        RowType::HOUSEHOLD,
+        RowType::VISIT_STATE,
+        RowType::CASE,
+        RowType::DENOMINATOR,
+        RowType::MANUAL_NUMBER,
+        RowType::RECOGNITION,
+        RowType::VISIT_RECORDED,
+        RowType::VISIT_CORRECTED,
+    ];
 
     /// Takes a row in. Rows on which no figure rests are passed over.
     pub fn add(&mut self, row: Row) {
@@ -31,21 +49,34 @@ impl Gathered {
             Row::Event(event) => {
                 self.events.insert(event.id, event);
             }
-            Row::Register(register) if register.ty == RowType::VISIT_STATE => {
-                self.states.insert(VisitId(register.id), register);
-            }
-            Row::Register(register) if register.ty == RowType::HOUSEHOLD => {
-                let class: Option<HouseholdClass> = register.group(household::CLASS);
-                self.classes.extend(class.map(|class| (HouseholdId(register.id), class.class)));
-            }
-            Row::Register(_) | Row::Opaque { .. } => {}
+            Row::Register(register) => match register.ty {
+                RowType::VISIT_STATE => {
+                    self.states.insert(VisitId(register.id), register);
+                }
+                RowType::HOUSEHOLD => {
+                    let id = HouseholdId(register.id);
+                    let class: Option<HouseholdClass> = register.group(household::CLASS);
+                    self.classes.extend(class.map(|class| (id, class.class)));
+                    self.aliases.extend(alias_of(&register).map(|into| (id, into)));
+                }
+                RowType::UNIT => self.rows.extend(attribute_facts(&register)),
+                _ => self.rows.extend(row_fact(&register)),
+            },
+            Row::Opaque { .. } => {}
         }
     }
 
-    /// The facts, in the order of the visits' ids.
+    /// The facts: of visits in the order of their ids, then of all other rows.
     pub fn facts(&self) -> Vec<Fact> {
         let recorded = self.events.values().filter(|event| event.row_type() == RowType::VISIT_RECORDED);
-        recorded.flat_map(|recorded| self.visit(recorded).unwrap_or_default()).collect()
+        let visits = recorded.flat_map(|recorded| self.visit(recorded).unwrap_or_default());
+        visits.chain(self.rows.iter().cloned().map(Fact::Row)).collect()
+    }
+
+    /// The household that stands for one, after doubles were merged.
+    fn root(&self, household: HouseholdId) -> HouseholdId {
+        let root = root(household, |id| Ok::<_, Infallible>(self.aliases.get(&id).copied()));
+        root.unwrap_or_else(|never| match never {})
     }
 
     /// The facts of one visit; `None` when its rows do not read, or stand in a way that only a newer version knows.
@@ -56,8 +87,10 @@ impl Gathered {
         let value: VisitStatusValue = state.group(visit_state::STATUS)?;
         // A correction that is not here yet: what was recorded stands in for it.
         let held = self.events.get(&pointer.event).unwrap_or(recorded);
-        let content = read_content(&held.body).ok()?;
-        let class = content.household.and_then(|household| self.classes.get(&household));
+        let mut content = read_content(&held.body).ok()?;
+        let visited = content.household;
+        content.household = visited.map(|household| self.root(household));
+        let class = [content.household, visited].into_iter().flatten().find_map(|id| self.classes.get(&id));
         let handed_in = value.handed_in.or(recorded.submitted.then_some(recorded.received));
         let fact = VisitFact {
             visit: recorded.visit_id(),
@@ -73,6 +106,21 @@ impl Gathered {
         };
         Some(fact.activities())
     }
+}
+
+/// What a village's row says of it: one fact for each attribute and day.
+fn attribute_facts(village: &Register) -> Vec<RowFact> {
+    let attributes: Option<UnitAttributes> = village.group(unit::ATTRIBUTES);
+    let fact = |entry: AttributeFrom| RowFact {
+        ver: village.ver,
+        row: RowData::Village {
+            village: UnitId(village.id),
+            attribute: entry.code,
+            from: entry.from,
+            value: entry.value,
+        },
+    };
+    attributes.map_or_else(Vec::new, |attributes| attributes.history.into_iter().map(fact).collect())
 }
 
 /// Whether a reporting month of the period still takes changes in one of the communes. `month` gives the row of a
