@@ -11,11 +11,13 @@ use sync_protocol::calendar::Report;
 use sync_protocol::catalogue::Lang;
 use sync_protocol::ids::UserId;
 use sync_protocol::phone_number;
+use sync_protocol::report::ReportDocument;
 
 use crate::accounts::AccountError;
 use crate::auth::password::{Secret, check_password};
 use crate::config::{Config, LogFormat};
 use crate::export;
+use crate::reading::reports::ReportQuery;
 use crate::reorganisation::{Assignment, NewReorganisation, PreviewQuery};
 use crate::seed;
 use crate::startup::{Instance, machine_clock, machine_random};
@@ -93,8 +95,23 @@ enum Command {
     /// Write monthly reports as spreadsheet, PDF, HTML, CSV and JSON.
     Report {
         /// Of made-up facts, labelled as such; needs no data folder.
-        #[arg(long, required = true)]
+        #[arg(long, conflicts_with_all = ["by", "kind", "unit", "month", "team"])]
         sample: bool,
+        /// Phone number of the account in whose name it is read.
+        #[arg(long, required_unless_present = "sample")]
+        by: Option<String>,
+        /// `commune_month`, `province_month` or `team_month`.
+        #[arg(long, default_value = "commune_month")]
+        kind: String,
+        /// The unit's id.
+        #[arg(long, required_unless_present = "sample")]
+        unit: Option<uuid::Uuid>,
+        /// The reporting month, YYYY-MM.
+        #[arg(long, required_unless_present = "sample")]
+        month: Option<String>,
+        /// The team's id, for `team_month`.
+        #[arg(long)]
+        team: Option<uuid::Uuid>,
         /// The folder for the files; made if it is not there.
         #[arg(long)]
         out: PathBuf,
@@ -216,7 +233,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::ImportUnits { admin, provinces } => {
             let instance = open()?;
-            let admin = admin_of(&instance, &admin)?;
+            let admin = account_of(&instance, "--admin", &admin)?;
             let provinces: Vec<&str> = provinces.iter().map(String::as_str).collect();
             let entered = runtime()?.block_on(seed::import_units(&instance, admin, &provinces))?;
             instance.keep_high_water()?;
@@ -224,7 +241,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Reorganise { admin, command } => {
             let instance = open()?;
-            let admin = admin_of(&instance, &admin)?;
+            let admin = account_of(&instance, "--admin", &admin)?;
             println!("{}", runtime()?.block_on(reorganise(&instance, admin, command))?);
             instance.keep_high_water()?;
         }
@@ -237,15 +254,26 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let instance = open()?;
             println!("{} visits", instance.store.write_blocking(rebuild_projections)?);
         }
-        Command::Report { sample: _, out, english } => {
+        Command::Report { sample: true, out, english, .. } => {
             write_sample_reports(&out, if english { Lang::En } else { Lang::Vi })?;
+        }
+        Command::Report { by, kind, unit, month, team, out, english, .. } => {
+            let (Some(by), Some(unit), Some(month)) = (by, unit, month) else {
+                return Err("--by, --unit and --month are needed".into());
+            };
+            let instance = open()?;
+            let by = account_of(&instance, "--by", &by)?;
+            let lang = Some(if english { "en" } else { "vi" }.to_owned());
+            let query = ReportQuery { unit, month, team, lang };
+            let document = runtime()?.block_on(instance.reading.report(by, kind, query))?;
+            write_report(&out, &document)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn admin_of(instance: &Instance, phone: &str) -> Result<UserId, Failure> {
-    let phone = phone_number::normalise(phone).map_err(|fault| format!("--admin: {}", fault.code()))?;
+fn account_of(instance: &Instance, option: &str, phone: &str) -> Result<UserId, Failure> {
+    let phone = phone_number::normalise(phone).map_err(|fault| format!("{option}: {}", fault.code()))?;
     Ok(instance.store.read_blocking(|tx| tx.user_by_phone(&phone))?.ok_or(AccountError::NotFound)?)
 }
 
@@ -268,22 +296,20 @@ async fn reorganise(instance: &Instance, admin: UserId, command: ReorganiseComma
 
 /// Writes the files of every report that has a sample: `commune-month.pdf`, `commune-month-kinds.csv`, ….
 fn write_sample_reports(out: &Path, lang: Lang) -> Result<(), Failure> {
-    std::fs::create_dir_all(out)?;
     for report in [Report::CommuneMonth, Report::ProvinceMonth, Report::TeamMonth] {
-        let Some(document) = export::sample::sample(report, lang)? else { continue };
-        let name = document.code.replace('_', "-");
-        let mut files = vec![
-            (format!("{name}.xlsx"), export::xlsx(&document)?),
-            (format!("{name}.pdf"), export::pdf(&document)?),
-            (format!("{name}.html"), export::html(&document).into_bytes()),
-            (format!("{name}.json"), export::json(&document).into_bytes()),
-        ];
-        files.extend(export::csv(&document)?.into_iter().map(|(table, bytes)| (format!("{name}-{table}.csv"), bytes)));
-        for (file, bytes) in files {
-            let path = out.join(file);
-            std::fs::write(&path, bytes)?;
-            say(&path.display().to_string());
+        if let Some(document) = export::sample::sample(report, lang)? {
+            write_report(out, &document)?;
         }
+    }
+    Ok(())
+}
+
+fn write_report(out: &Path, document: &ReportDocument) -> Result<(), Failure> {
+    std::fs::create_dir_all(out)?;
+    for (file, bytes) in export::files(document)? {
+        let path = out.join(file);
+        std::fs::write(&path, bytes)?;
+        say(&path.display().to_string());
     }
     Ok(())
 }

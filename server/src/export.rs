@@ -59,6 +59,22 @@ pub fn json(document: &ReportDocument) -> String {
     json::render(document)
 }
 
+/// Every file of a report with its name: `commune-month.pdf`, `commune-month-kinds.csv`, ….
+///
+/// # Errors
+/// [`ExportError`] of whichever format failed.
+pub fn files(document: &ReportDocument) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
+    let name = document.code.replace('_', "-");
+    let mut files = vec![
+        (format!("{name}.xlsx"), xlsx(document)?),
+        (format!("{name}.pdf"), pdf(document)?),
+        (format!("{name}.html"), html(document).into_bytes()),
+        (format!("{name}.json"), json(document).into_bytes()),
+    ];
+    files.extend(csv(document)?.into_iter().map(|(table, bytes)| (format!("{name}-{table}.csv"), bytes)));
+    Ok(files)
+}
+
 /// The language as web pages name it.
 fn lang_code(lang: Lang) -> &'static str {
     if lang == Lang::Vi { "vi" } else { "en" }

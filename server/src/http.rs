@@ -13,6 +13,7 @@ pub mod health;
 pub mod households;
 pub mod openapi;
 pub mod reorganisations;
+pub mod reports;
 pub mod sync;
 pub mod visits;
 
@@ -167,6 +168,7 @@ routes! {
     "/api/v1/counts" { get counts::counts }
     "/api/v1/figures" { get counts::figures }
     "/api/v1/figures/{code}/behind" { get counts::behind }
+    "/api/v1/reports/{code}" { get reports::report }
     "/api/v1/catalogue" { get counts::catalogue }
     "/api/v1/indicators" { get counts::indicators }
     "/api/v1/country/unit" { get admin::country_unit }

@@ -1478,3 +1478,46 @@ async fn a_province_adds_its_communes_up_and_opens_no_household() {
         }
     }
 }
+
+#[actix_web::test]
+async fn a_report_is_made_from_the_rows_in_every_format() {
+    for world in worlds().await {
+        for days_ago in [1, 2] {
+            let visit = world.record(MEMBER, VILLAGE, days_ago).await;
+            let hash = world.hash(visit).await;
+            let path = format!("/api/v1/visits/{visit}/approve");
+            assert_eq!(world.post(OFFICER, &path, json!({ "content_hash": hash })).await.status, 200);
+        }
+        let ask =
+            |code: &str, unit, more: &str| format!("/api/v1/reports/{code}?unit={}&month=2026-12{more}", uuid(unit));
+        let report = world.get(OFFICER, ask("commune_month", COMMUNE, "")).await;
+        assert_eq!(report.status, 200, "{}", report.text);
+        for words in ["Nơi số 10", "tháng 12/2026", "vneid_level2"] {
+            assert!(report.text.contains(words), "{words}: {}", report.text);
+        }
+        for (format, kind, start) in
+            [("xlsx", "spreadsheetml", "PK"), ("pdf", "application/pdf", "%PDF"), ("html", "text/html", "<!")]
+        {
+            let file = world.get(OFFICER, ask("commune_month", COMMUNE, &format!("&format={format}"))).await;
+            assert!(file.headers["content-type"].contains(kind), "{format}: {:?}", file.headers);
+            assert!(file.text.starts_with(start), "{format}");
+        }
+        let english = world.get(OFFICER, ask("commune_month", COMMUNE, "&lang=en")).await;
+        assert!(english.status == 200 && english.text != report.text);
+        let team = world.get(LEADER, ask("team_month", VILLAGE, &format!("&team={}", world.team))).await;
+        assert_eq!(team.status, 200, "{}", team.text);
+        let province = world.get(PROVINCE_OFFICER, ask("province_month", PROVINCE, "")).await;
+        assert!(province.text.contains("Nơi số 10") && province.text.contains("Nơi số 15"), "{}", province.text);
+        for (path, status, field) in [
+            (ask("commune_month", COMMUNE, "&format=doc"), 400, Some("format")),
+            (ask("commune_month", COMMUNE, "&format=csv"), 400, Some("table")),
+            (ask("commune_month", VILLAGE, ""), 400, Some("unit")),
+            (ask("commune_month", COMMUNE, "&team=00000000-0000-0000-0000-000000000001"), 400, Some("team")),
+            (ask("novel", COMMUNE, ""), 404, None),
+            (ask("commune_month", FOREIGN_COMMUNE, ""), 404, None),
+        ] {
+            let refused = world.get(OFFICER, &path).await;
+            assert_eq!((refused.status, refused.body["field"].as_str()), (status, field), "{path}: {}", refused.text);
+        }
+    }
+}

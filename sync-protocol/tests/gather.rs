@@ -5,11 +5,13 @@
 mod support;
 
 use support::*;
+use sync_protocol::cbor::{Cbor, Raw};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
-use sync_protocol::indicator::{ActivityFact, Fact, Gathered};
+use sync_protocol::indicator::{ActivityFact, Fact, Gathered, RowData};
 use sync_protocol::op::*;
 use sync_protocol::row::{Row, RowType};
+use sync_protocol::value::Value;
 use sync_protocol::workflow::VisitStatus;
 
 /// All rows of the village, in an order that is none.
@@ -97,8 +99,63 @@ fn a_void_visit_says_so_and_an_unreadable_state_counts_nowhere() {
     assert!(only(&world).void);
     let mut state = world.visit_state(visit);
     let newer = VisitStatusValue { status: "archived".into(), handed_in: None, was_returned: false, ext: ext() };
-    state.groups.get_mut(&visit_state::STATUS).unwrap().value =
-        sync_protocol::cbor::Raw(sync_protocol::cbor::Cbor::cbor(&newer));
+    state.groups.get_mut(&visit_state::STATUS).unwrap().value = Raw(newer.cbor());
     world.state.registers.insert((RowType::VISIT_STATE, visit.0), (ScopeId(id(VILLAGE)), state));
     assert!(facts(&world).is_empty());
+}
+
+#[test]
+fn a_merged_household_counts_as_the_one_that_stayed() {
+    let mut world = World::new();
+    let (mut member, mut leader) = (world.member.clone(), world.leader.clone());
+    let visit = world.visit(true);
+    let stays =
+        world.created(&mut member, Intent::HouseholdCreate(create(VILLAGE, [label("nhà suối"), class("poor")])));
+    let merge = MergeHouseholds {
+        winner: HouseholdId(stays),
+        loser: world.household,
+        winner_ver: world.state.get(RowType::HOUSEHOLD, stays).ver,
+        loser_ver: world.household().ver,
+        reason: None,
+        ext: ext(),
+    };
+    let decision = world.send(&mut leader, Intent::HouseholdMerge(merge));
+    assert!(decision.ver.is_some(), "{:?}", decision.code);
+    let fact = only(&world);
+    assert_eq!((fact.visit, fact.household), (visit, Some(HouseholdId(stays))));
+    assert_eq!(fact.household_class.as_deref(), Some("poor"), "the class of the one that stayed");
+}
+
+#[test]
+fn teams_and_what_a_village_is_like_are_facts_too() {
+    let mut world = World::new();
+    let mut officer = world.officer.clone();
+    let entry = |code: &str, value| AttributeFrom { code: code.into(), from: Day(20_700), value, ext: ext() };
+    let history =
+        vec![entry("fibre_available", Value::Bool(true)), entry("mobile_tech_best", Value::Text("4g".into()))];
+    let attributes = UnitAttributes { history, ext: ext() };
+    let ver = world.state.get(RowType::UNIT, id(VILLAGE)).ver;
+    let change = set(id(VILLAGE), ver, [(unit::ATTRIBUTES, Raw(attributes.cbor()))]);
+    world.applied(&mut officer, Intent::UnitSet(change));
+    let mut gathered = Gathered::default();
+    for (_, register) in world.state.registers.values() {
+        gathered.add(Row::Register(register.clone()));
+    }
+    let rows: Vec<RowData> = gathered
+        .facts()
+        .into_iter()
+        .filter_map(|fact| match fact {
+            Fact::Row(fact) => Some(fact.row),
+            Fact::Activity(_) => None,
+        })
+        .collect();
+    let village = |attribute: &str, value| RowData::Village {
+        village: UnitId(id(VILLAGE)),
+        attribute: attribute.into(),
+        from: Day(20_700),
+        value,
+    };
+    assert!(rows.contains(&village("fibre_available", Value::Bool(true))));
+    assert!(rows.contains(&village("mobile_tech_best", Value::Text("4g".into()))));
+    assert!(rows.contains(&RowData::Team { team: world.team, from: Day(20_270), to: None }));
 }

@@ -5,12 +5,15 @@
 //! approve, return and close months; the two reorganisations of communes that fell into that year come when they came.
 //! What was approved is counted beside the server, by hand, and must be what the server reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use server::reading::figures::FigureQuery;
+use server::reading::reports::ReportQuery;
+use server::reorganisation::{Assignment, NewReorganisation, PreviewQuery, ToConfirm};
 use server::seed::{groups, import_units_on};
 use server::startup::{Instance, machine_random};
 use server::units::{Level, UnitRecord, shipped, village_code};
@@ -23,8 +26,11 @@ use sync_protocol::entity::*;
 use sync_protocol::ids::*;
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Outcome, Verdict};
-use sync_protocol::row::Ver;
+use sync_protocol::report::ReportDocument;
+use sync_protocol::row::{Register, RowType, Ver};
+use sync_protocol::units::Units;
 use sync_protocol::value::Value;
+use sync_protocol::workflow::VisitStatus;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -81,6 +87,9 @@ const FOR_VILLAGES: [(&str, u64); 6] = [
     ("coverage_gap_report", 3),
     ("public_wifi_point", 3),
 ];
+
+/// What reorganisations are based on in this story.
+const BASIS: &str = "Nghị quyết (mẫu)";
 
 /// How large the story is, and where it is kept.
 #[derive(Clone, Copy, Debug)]
@@ -389,26 +398,16 @@ impl Province {
         Intent::HouseholdCreate(create(village, values))
     }
 
-    /// Plays all days; tells each reporting month as it ends.
-    pub async fn play(&mut self, mut tell: impl FnMut(&Self, Month, Duration)) -> Fallible<()> {
-        let first = first_day();
-        let mut began = Instant::now();
-        for day in (first.0..first.0 + self.scale.days).map(Day) {
-            self.set_day(day);
-            self.reorganise(day).await?;
-            self.members_go_out(day).await?;
-            if Weekday::of(day) == Weekday::Monday {
-                self.officers_review().await?;
-            }
-            let (_, month, date) = day.civil();
-            let _ = month;
-            if date == 18 {
-                self.close_month(Month(reporting_month(day).0 - 1)).await?;
-            }
-            if reporting_month(Day(day.0 + 1)) != reporting_month(day) {
-                tell(self, reporting_month(day), began.elapsed());
-                began = Instant::now();
-            }
+    /// Plays one day; days come in order.
+    pub async fn play_day(&mut self, day: Day) -> Fallible<()> {
+        self.set_day(day);
+        self.reorganise(day).await?;
+        self.members_go_out(day).await?;
+        if Weekday::of(day) == Weekday::Monday {
+            self.officers_review().await?;
+        }
+        if day.civil().2 == 18 {
+            self.close_month(Month(reporting_month(day).0 - 1)).await?;
         }
         Ok(())
     }
@@ -551,14 +550,14 @@ impl Province {
                 by_village.entry(made.village).or_default().push(made);
             }
         }
-        let mut work: Vec<(UserId, Vec<(Made, Review1)>)> = Vec::new();
+        let mut work: Vec<(UserId, Vec<(Made, Deed)>)> = Vec::new();
         for commune in &self.communes {
             let mut mine = Vec::new();
             for made in commune.villages.iter().filter_map(|village| by_village.remove(village)).flatten() {
                 let review = match self.chance.below(100) {
-                    0..3 => Review1::Return,
-                    3 => Review1::Void,
-                    _ => Review1::Approve,
+                    0..3 => Deed::Return,
+                    3 => Deed::Void,
+                    _ => Deed::Approve,
                 };
                 mine.push((made, review));
             }
@@ -580,9 +579,9 @@ impl Province {
                     return Err(refused("a review", &outcome));
                 }
                 match review {
-                    Review1::Approve => self.count(&made),
-                    Review1::Void => self.by_hand.void += 1,
-                    Review1::Return => {
+                    Deed::Approve => self.count(&made),
+                    Deed::Void => self.by_hand.void += 1,
+                    Deed::Return => {
                         self.by_hand.returned += 1;
                         let made = Made { ver: outcome.ver.unwrap_or_default(), ..made };
                         self.returned.entry(made.author).or_default().push(made);
@@ -620,21 +619,242 @@ impl Province {
         Ok(())
     }
 
+    /// The reorganisations of communes that came on a day: looked at, then applied group by group, each in one step.
     async fn reorganise(&mut self, day: Day) -> Fallible<()> {
-        let _ = day;
+        let query = |communes: Option<String>| PreviewQuery {
+            effective: day.to_string(),
+            province: communes.is_none().then(|| PROVINCE_CODE.to_owned()),
+            communes,
+            ..PreviewQuery::default()
+        };
+        let country = server::units::country()?;
+        let mine: BTreeSet<UnitId> = self.communes.iter().map(|commune| commune.unit).collect();
+        let ends: BTreeSet<UnitId> = country
+            .successions()
+            .iter()
+            .filter(|succession| succession.effective == day && mine.contains(&succession.old))
+            .map(|succession| succession.old)
+            .collect();
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let (mut villages, mut by_hand, mut applied) = (0, 0, 0);
+        for group in groups_of(&country, &ends, day) {
+            let communes = group.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let preview =
+                self.instance.desk.preview_reorganisation(self.admin, query(Some(communes.join(",")))).await?;
+            villages += preview.communes.iter().map(|commune| commune.villages).sum::<u64>();
+            by_hand += preview.by_hand.len();
+            // What the resolution leaves open is drawn; a person would look at the map.
+            let assignments = preview.by_hand.iter().filter_map(|open| {
+                let choice = self.chance.pick(&open.choices)?;
+                Some(Assignment { kind: open.item.kind.clone(), id: open.item.id, commune: choice.id.to_string() })
+            });
+            let assignments = assignments.collect();
+            let body = NewReorganisation { effective: day.to_string(), basis: BASIS.to_owned(), communes, assignments };
+            let done = self.instance.desk.apply_reorganisation(self.admin, body).await?;
+            applied += 1;
+            for role in done.to_confirm {
+                self.confirm(&role, day).await?;
+            }
+        }
+        self.regroup(day).await?;
+        println!(
+            "  {day}: {} communes become others in {applied} reorganisations, {villages} villages keep themselves, \
+             {by_hand} places were chosen by hand; {} communes now ({:.1} s)",
+            ends.len(),
+            self.communes.len(),
+            began.elapsed().as_secs_f64()
+        );
         Ok(())
     }
+
+    /// A role that a reorganisation gave is given for good, and the provisional one ends.
+    async fn confirm(&self, role: &ToConfirm, day: Day) -> Fallible<()> {
+        let Some(known) = Role::from_code(&role.role) else { return Ok(()) };
+        self.grant(UserId(role.user.id), known, UnitId(role.unit.id), day).await?;
+        let end = EndGrant { grant: GrantId(role.grant), to: day, ext: Ext::default() };
+        self.perform(self.admin, "a role's end", vec![Intent::GrantEnd(end)]).await.map(|_| ())
+    }
+
+    /// Finds each village's commune anew; new communes get a team of their own from the old ones' members.
+    async fn regroup(&mut self, day: Day) -> Fallible<()> {
+        let parents = self.instance.store.read_blocking(|tx| {
+            let mut parents = BTreeMap::new();
+            for (at, village) in self.villages.iter().enumerate() {
+                let row = tx.live(RowType::UNIT, village.unit.0)?.map(|(_, row)| row);
+                let row = row.and_then(|row| Register::from_cbor(&row).ok());
+                parents.insert(at, row.and_then(|row| row.group::<UnitParent>(unit::PARENT)).map(|above| above.parent));
+            }
+            Ok(parents)
+        })?;
+        let before = std::mem::take(&mut self.communes);
+        let old_of: BTreeMap<usize, usize> = before
+            .iter()
+            .enumerate()
+            .flat_map(|(n, commune)| commune.villages.iter().map(move |at| (*at, n)))
+            .collect();
+        let mut after: BTreeMap<UnitId, (usize, Vec<usize>)> = BTreeMap::new();
+        for (at, parent) in parents {
+            let parent = parent.ok_or("a village without a commune")?;
+            let main = old_of.get(&at).copied().unwrap_or(0);
+            after.entry(parent).or_insert_with(|| (main, Vec::new())).1.push(at);
+        }
+        let mut moved: BTreeSet<usize> = BTreeSet::new();
+        let mut before: BTreeMap<usize, Commune> = before.into_iter().enumerate().collect();
+        let mains: Vec<(UnitId, usize, Vec<usize>)> =
+            after.into_iter().map(|(unit, (main, villages))| (unit, main, villages)).collect();
+        for (unit, main, villages) in mains {
+            if before.get(&main).is_some_and(|commune| commune.unit == unit) {
+                if let Some(commune) = before.remove(&main) {
+                    self.communes.push(Commune { villages, ..commune });
+                }
+                continue;
+            }
+            let merged: BTreeSet<usize> = villages.iter().filter_map(|at| old_of.get(at).copied()).collect();
+            let officer = before.get(&main).map_or(self.admin, |commune| commune.officer);
+            self.grant(officer, Role::CommuneOfficer, unit, day).await?;
+            let mut users = Vec::new();
+            for old in merged.into_iter().filter(|old| moved.insert(*old)) {
+                let members = before.get(&old).map(|commune| commune.members.clone()).unwrap_or_default();
+                let end = |member: &(UserId, TeamMemberId)| {
+                    Intent::MemberEnd(EndMember { member: member.1, to: day, ext: Ext::default() })
+                };
+                self.perform(self.admin, "a membership's end", members.iter().map(end).collect()).await?;
+                users.extend(members.into_iter().map(|(user, _)| user));
+            }
+            let place = self.name_of(unit)?;
+            let team = self.new_team(self.admin, unit, "commune", &place, day).await?;
+            let members = self.join(self.admin, team, &users, day).await?;
+            let members = users.into_iter().zip(members).collect();
+            self.communes.push(Commune { unit, code: String::new(), officer, team, members, villages });
+        }
+        self.follow_province(day).await
+    }
+
+    /// The province's own officer goes on in the province that holds the communes now.
+    async fn follow_province(&mut self, day: Day) -> Fallible<()> {
+        let index = shipped()?;
+        let now = index.get(Level::Province, PROVINCE_CODE, day).ok_or("no such province")?.id;
+        if now != self.unit {
+            self.unit = now;
+            self.grant(self.officer, Role::ProvinceOfficer, now, day).await?;
+        }
+        Ok(())
+    }
+
+    fn name_of(&self, unit: UnitId) -> Fallible<String> {
+        let row = self.instance.store.read_blocking(|tx| tx.live(RowType::UNIT, unit.0))?;
+        let row = row.and_then(|(_, row)| Register::from_cbor(&row).ok());
+        let identity = row.and_then(|row| row.group::<UnitIdentity>(unit::IDENTITY));
+        Ok(identity.map(|identity| identity.full_name).ok_or("a unit without a name")?)
+    }
+
+    /// The unit of the commune with the most villages, and its officer: whose report is shown.
+    pub fn largest_commune(&self) -> (UnitId, UserId) {
+        let largest = self.communes.iter().max_by_key(|commune| (commune.villages.len(), commune.unit));
+        largest.map_or((self.unit, self.officer), |commune| (commune.unit, commune.officer))
+    }
+
+    /// Makes a report of a unit and writes all its files; gives the document.
+    pub async fn report(
+        &self,
+        by: UserId,
+        code: &str,
+        unit: UnitId,
+        month: Month,
+        to: &Path,
+    ) -> Fallible<ReportDocument> {
+        let query = ReportQuery { unit: unit.0, month: month.to_string(), team: None, lang: None };
+        let document = self.instance.reading.report(by, code.to_owned(), query).await?;
+        std::fs::create_dir_all(to)?;
+        for (name, bytes) in server::export::files(&document)? {
+            std::fs::write(to.join(name), bytes)?;
+        }
+        Ok(document)
+    }
+
+    /// Compares what the server reports of the whole province with what was counted by hand, down to each village: the
+    /// raw counts of every kind, and for one kind the figure in which a person counts once within a commune.
+    pub async fn reconcile(&self) -> Fallible<u64> {
+        let mut checked = 0;
+        let villages: Vec<UnitId> = self.villages.iter().map(|village| village.unit).collect();
+        let counted = self.instance.store.read_blocking(|tx| tx.counts(&villages, None))?;
+        let mut theirs: BTreeMap<(UnitId, Month, String), u64> = BTreeMap::new();
+        for (key, n) in counted {
+            if key.status == VisitStatus::Approved && key.outcome == "done" && !key.kind.is_empty() {
+                *theirs.entry((key.village, key.month, key.kind)).or_default() += n;
+            }
+        }
+        if theirs != self.by_hand.done {
+            return Err("the server's counts are not what was counted by hand".into());
+        }
+        checked += theirs.values().sum::<u64>();
+        for commune in &self.communes {
+            let villages: BTreeSet<UnitId> = commune.villages.iter().map(|at| self.villages[*at].unit).collect();
+            for month in [reporting_month(first_day()), Month(reporting_month(first_day()).0 + 9)] {
+                let query =
+                    FigureQuery { unit: commune.unit.0, month: month.to_string(), span: None, view: None, team: None };
+                let figures = self.instance.reading.figures(commune.officer, query).await?;
+                let figure = figures.kinds.iter().find(|figure| figure.code == "vneid_level2");
+                let theirs = figure.and_then(|figure| figure.value.clone()).unwrap_or_default();
+                // Before the reorganisations the unit had other villages: then there is nothing to compare with.
+                let ours = self.vneid_of(&villages, month).to_string();
+                if figures.days[0].as_str() >= "2025-07-01" && theirs != ours {
+                    return Err(format!("{}: the figure is {theirs}, by hand {ours}", commune.unit).into());
+                }
+                checked += 1;
+            }
+        }
+        Ok(checked)
+    }
+
+    /// Persons whose first success was approved in a month, and successes without a person's name.
+    fn vneid_of(&self, villages: &BTreeSet<UnitId>, month: Month) -> usize {
+        let mut first: BTreeMap<Uuid, Day> = BTreeMap::new();
+        let mut unnamed = 0;
+        for (person, village, day) in self.by_hand.vneid.iter().filter(|(_, village, _)| villages.contains(village)) {
+            let _ = village;
+            match person {
+                Some(person) => {
+                    let known = first.entry(*person).or_insert(*day);
+                    *known = (*known).min(*day);
+                }
+                None => unnamed += usize::from(reporting_month(*day) == month),
+            }
+        }
+        unnamed + first.values().filter(|day| reporting_month(**day) == month).count()
+    }
+}
+
+/// Communes that end on a day, in groups that share a new commune.
+fn groups_of(country: &Units, ends: &BTreeSet<UnitId>, day: Day) -> Vec<BTreeSet<UnitId>> {
+    let mut groups: Vec<(BTreeSet<UnitId>, BTreeSet<UnitId>)> = Vec::new();
+    for old in ends {
+        let mut news: BTreeSet<UnitId> =
+            country.successions_of(*old).iter().filter(|next| next.effective == day).map(|next| next.new).collect();
+        let mut olds = BTreeSet::from([*old]);
+        let (same, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(_, theirs)| !theirs.is_disjoint(&news));
+        for (more_olds, more_news) in same {
+            olds.extend(more_olds);
+            news.extend(more_news);
+        }
+        groups = others;
+        groups.push((olds, news));
+    }
+    groups.into_iter().map(|(olds, _)| olds).collect()
 }
 
 /// What an officer does with a visit.
 #[derive(Clone, Copy)]
-enum Review1 {
+enum Deed {
     Approve,
     Return,
     Void,
 }
 
-impl Review1 {
+impl Deed {
     fn intent(self, made: &Made) -> Intent {
         let (visit, hash) = (made.visit, content_hash(&made.content.cbor()));
         match self {

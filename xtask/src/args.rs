@@ -30,9 +30,11 @@ cargo xtask demo [--port N] [--data DIR]
       --port N    listen on 127.0.0.1:N (default 8787; 0 takes any free port, the server prints which)
       --data DIR  keep the data there (default: `demo` in the build folder)
 
-cargo xtask demo --once [--seed N] [--data DIR]
-    Runs the whole main job without a screen: phones, server, lost signal, power cut. Prints what happened; exits 0
-    only if every count agrees.
+cargo xtask demo --once [--story visit|province] [--seed N] [--data DIR]
+    Runs a whole story without a screen. Prints what happened; exits 0 only if every count agrees.
+      --story visit     one visit with everything that goes wrong around it: phones, server, lost signal, power cut (default)
+      --story province  a year of one province at its true size, with its reorganisations and reports; takes about a quarter
+                        of an hour and some GB of disk
       --seed N    the same seed gives the same story (default 1)
       --data DIR  leave the files there for a look (default: a fresh temporary folder, removed after success)
 
@@ -102,8 +104,17 @@ pub(crate) struct Test {
 pub(crate) enum Demo {
     /// Serve a sample commune until stopped.
     Serve { port: u16, data: Option<PathBuf> },
-    /// Run the main job once, headless.
-    Once { seed: u64, data: Option<PathBuf> },
+    /// Run a story once, headless.
+    Once { seed: u64, data: Option<PathBuf>, story: Story },
+}
+
+/// A story without a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Story {
+    /// One visit and everything that goes wrong around it.
+    Visit,
+    /// A year of a province.
+    Province,
 }
 
 /// `cargo xtask trial`.
@@ -171,7 +182,7 @@ fn parse_test(words: Vec<String>) -> Result<Test, Usage> {
 }
 
 fn parse_demo(words: Vec<String>) -> Result<Demo, Usage> {
-    let (mut once, mut port, mut data, mut seed) = (false, None, None, None);
+    let (mut once, mut port, mut data, mut seed, mut story) = (false, None, None, None, None);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let (name, inline) = match word.split_once('=') {
@@ -182,21 +193,31 @@ fn parse_demo(words: Vec<String>) -> Result<Demo, Usage> {
             once = true;
             continue;
         }
-        if !matches!(name.as_str(), "--port" | "--data" | "--seed") {
+        if !matches!(name.as_str(), "--port" | "--data" | "--seed" | "--story") {
             return usage(format!("`demo` does not know `{name}`"));
         }
         let Some(value) = inline.or_else(|| words.next()) else { return usage(format!("`{name}` needs a value")) };
         match name.as_str() {
             "--port" => port = Some(number::<u16>(&name, &value)?),
             "--seed" => seed = Some(number::<u64>(&name, &value)?),
+            "--story" => match value.as_str() {
+                "visit" => story = Some(Story::Visit),
+                "province" => story = Some(Story::Province),
+                _ => return usage(format!("`--story` is `visit` or `province`, not `{value}`")),
+            },
             _ if value.is_empty() => return usage("`--data` needs the path of a folder"),
             _ => data = Some(PathBuf::from(value)),
         }
     }
+    if !once && story.is_some() {
+        return usage("`--story` goes with `--once`");
+    }
     match (once, port, seed) {
         (true, Some(_), _) => usage("`--port` goes without `--once`: the headless story finds its own free ports"),
         (false, _, Some(_)) => usage("`--seed` goes with `--once`"),
-        (true, None, seed) => Ok(Demo::Once { seed: seed.unwrap_or(DEMO_SEED), data }),
+        (true, None, seed) => {
+            Ok(Demo::Once { seed: seed.unwrap_or(DEMO_SEED), data, story: story.unwrap_or(Story::Visit) })
+        }
         (false, port, None) => Ok(Demo::Serve { port: port.unwrap_or(DEMO_PORT), data }),
     }
 }
@@ -267,7 +288,10 @@ mod tests {
     fn each_command_has_its_defaults() {
         assert_eq!(read("test"), Ok(Command::Test(Test { quick: false, deny: false })));
         assert_eq!(read("demo"), Ok(Command::Demo(Demo::Serve { port: DEMO_PORT, data: None })));
-        assert_eq!(read("demo --once"), Ok(Command::Demo(Demo::Once { seed: DEMO_SEED, data: None })));
+        assert_eq!(
+            read("demo --once"),
+            Ok(Command::Demo(Demo::Once { seed: DEMO_SEED, data: None, story: Story::Visit }))
+        );
         assert_eq!(read("trial"), Ok(Command::Trial(TRIAL)));
         assert_eq!(read("bench"), Ok(Command::Bench));
         assert_eq!(read("coverage"), Ok(Command::Coverage { seeds: COVERAGE_SEEDS, gaps: false }));
@@ -280,8 +304,10 @@ mod tests {
         let served = Ok(Command::Demo(Demo::Serve { port: 0, data: Some("x/y".into()) }));
         assert_eq!(read("demo --data x/y --port 0"), served);
         assert_eq!(read("demo --port=0 --data=x/y"), served);
-        let once = Ok(Command::Demo(Demo::Once { seed: 7, data: Some("z".into()) }));
+        let once = Ok(Command::Demo(Demo::Once { seed: 7, data: Some("z".into()), story: Story::Visit }));
         assert_eq!(read("demo --seed 7 --data z --once"), once);
+        let year = Demo::Once { seed: DEMO_SEED, data: None, story: Story::Province };
+        assert_eq!(read("demo --once --story province"), Ok(Command::Demo(year)));
         let trial = Trial { phones: 200, minutes: 5, seed: 9, without_full_disks: true, data: Some("z".into()) };
         let line = "trial --seed=9 --minutes 5 --without-full-disks --data z --phones 200";
         assert_eq!(read(line), Ok(Command::Trial(trial)));
@@ -336,5 +362,7 @@ mod tests {
     fn options_that_do_not_go_together_are_refused() {
         assert!(complaint("demo --once --port 1").contains("--port"));
         assert!(complaint("demo --seed 3").contains("--once"));
+        assert!(complaint("demo --story province").contains("--once"));
+        assert!(complaint("demo --once --story novel").contains("novel"));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::args::Demo;
+use crate::args::{Demo, Story};
 use crate::needs::{self, Wanted};
 use crate::run::{Failure, cargo, line, release_program, root, step, target_dir};
 
@@ -23,26 +23,32 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
         "--bins",
     ]))?;
     match options {
-        Demo::Once { seed, data } => once(*seed, data.as_deref()),
+        Demo::Once { seed, data, story } => once(*seed, data.as_deref(), *story),
         Demo::Serve { port, data } => serve(*port, data.as_deref()),
     }
 }
 
-/// Runs the whole main job headless and passes on how it ended.
-fn once(seed: u64, data: Option<&Path>) -> Result<(), Failure> {
+/// Runs a whole story headless and passes on how it ended.
+fn once(seed: u64, data: Option<&Path>, story: Story) -> Result<(), Failure> {
     let dir = match data {
         Some(dir) => from_here(dir),
         None => fresh_name(),
     };
-    let mut journey = Command::new(release_program("journey")?);
-    journey.arg("--server").arg(release_program("thonso")?);
-    journey.arg("--field").arg(release_program("thonso-field")?);
-    journey.arg("--dir").arg(&dir).arg("--seed").arg(seed.to_string());
+    let mut told = match story {
+        Story::Visit => {
+            let mut journey = Command::new(release_program("journey")?);
+            journey.arg("--server").arg(release_program("thonso")?);
+            journey.arg("--field").arg(release_program("thonso-field")?);
+            journey
+        }
+        Story::Province => Command::new(release_program("province")?),
+    };
+    told.arg("--dir").arg(&dir).arg("--seed").arg(seed.to_string());
     if !is_new(&dir)? {
         return Err(Failure::new(format!("`{}` is not empty; the story needs a new folder", dir.display())));
     }
     make(&dir)?;
-    match step(&mut journey) {
+    match step(&mut told) {
         Ok(_) if data.is_none() => {
             // Left-over files are a nuisance, not a failure of the story.
             fs::remove_dir_all(&dir).ok();

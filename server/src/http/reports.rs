@@ -1,0 +1,98 @@
+//! Reports as files.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
+use actix_web::web::{self, Data};
+use serde::Deserialize;
+use sync_protocol::report::ReportDocument;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::App;
+use super::error::{HttpError, Refusals};
+use super::extract::{Caller, Query};
+use crate::export::{self, ExportError};
+use crate::problem::ProblemCode;
+use crate::reading::reports::ReportQuery;
+
+/// Which report is wanted, and as what.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReportFileQuery {
+    /// A commune (`commune_month`), a province (`province_month`), or the unit of a team (`team_month`).
+    pub unit: Uuid,
+    /// The reporting month, `YYYY-MM`.
+    #[param(example = "2026-12")]
+    pub month: String,
+    /// The team, for `team_month`.
+    pub team: Option<Uuid>,
+    /// `vi` or `en`. Without it: `vi`.
+    pub lang: Option<String>,
+    /// `json`, `html`, `pdf`, `xlsx` or `csv`. Without it: `json`.
+    pub format: Option<String>,
+    /// Which table, for `csv`: its code, as the JSON names it.
+    pub table: Option<String>,
+}
+
+/// Makes a report from the rows: the document with its data dictionary, or a file to print or to go on working with.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/{code}",
+    tag = "reports",
+    params(("code" = String, Path, description = "`commune_month`, `province_month` or `team_month`")),
+    responses((status = 200, description = "The report in the format asked for"), Refusals)
+)]
+pub async fn report(
+    app: Data<App>,
+    caller: Caller,
+    code: web::Path<String>,
+    query: Query<ReportFileQuery>,
+) -> Result<HttpResponse, HttpError> {
+    let ReportFileQuery { unit, month, team, lang, format, table } = query.0;
+    let format = format.unwrap_or_else(|| "json".to_owned());
+    if !["json", "html", "pdf", "xlsx", "csv"].contains(&format.as_str()) {
+        return Err(HttpError::bad_value("format"));
+    }
+    let (code, name) = (code.into_inner(), month.clone());
+    let document = app.reading.report(caller.user(), code, ReportQuery { unit, month, team, lang }).await?;
+    let rendered = web::block(move || render(&document, &format, table.as_deref()))
+        .await
+        .unwrap_or_else(|_| Err(ExportError::Pdf("the rendering was cut off".to_owned())));
+    let rendered = rendered.map_err(|error| {
+        tracing::error!(%error, "a report could not be rendered");
+        HttpError::from(ProblemCode::Internal)
+    })?;
+    let (kind, ending, bytes) = rendered.ok_or_else(|| HttpError::bad_value("table"))?;
+    let mut response = HttpResponse::Ok();
+    response.content_type(kind);
+    if !matches!(ending, "json" | "html") {
+        response.insert_header(ContentDisposition {
+            disposition: DispositionType::Attachment,
+            parameters: vec![DispositionParam::Filename(format!("bao-cao-{name}.{ending}"))],
+        });
+    }
+    Ok(response.body(bytes))
+}
+
+type Rendered = (&'static str, &'static str, Vec<u8>);
+
+/// Content type, ending and bytes; `None` when there is no such table.
+fn render(document: &ReportDocument, format: &str, table: Option<&str>) -> Result<Option<Rendered>, ExportError> {
+    Ok(Some(match format {
+        "html" => ("text/html; charset=utf-8", "html", export::html(document).into_bytes()),
+        "pdf" => ("application/pdf", "pdf", export::pdf(document)?),
+        "xlsx" => {
+            let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+            (kind, "xlsx", export::xlsx(document)?)
+        }
+        "csv" => {
+            let tables = export::csv(document)?;
+            let Some((_, bytes)) = tables.into_iter().find(|(code, _)| Some(code.as_str()) == table) else {
+                return Ok(None);
+            };
+            ("text/csv; charset=utf-8", "csv", bytes)
+        }
+        _ => ("application/json", "json", export::json(document).into_bytes()),
+    }))
+}
