@@ -19,6 +19,7 @@ use server::startup::{Instance, machine_random};
 use server::units::{Level, UnitRecord, shipped, village_code};
 use sync_protocol::access::Role;
 use sync_protocol::calendar::Weekday;
+use sync_protocol::case_flow::CaseKind;
 use sync_protocol::catalogue::{Catalogue, Kind};
 use sync_protocol::cbor::{Cbor, Ext, Raw};
 use sync_protocol::decide::reporting_month;
@@ -110,6 +111,7 @@ impl Scale {
 struct Commune {
     unit: UnitId,
     code: String,
+    name: String,
     officer: UserId,
     team: TeamId,
     members: Vec<(UserId, TeamMemberId)>,
@@ -132,6 +134,25 @@ struct Made {
     content: VisitContent,
     /// The version of its state, once there is one.
     ver: Ver,
+    /// Its activities, in order.
+    activities: Vec<ActivityId>,
+}
+
+impl Made {
+    /// The content as a correction sends it: each activity goes on as itself.
+    fn corrected(mut self) -> Self {
+        for (activity, id) in self.content.activities.iter_mut().zip(&self.activities) {
+            activity.id = Some(*id);
+        }
+        self
+    }
+
+    /// The cases that it opened.
+    fn cases(&self) -> impl Iterator<Item = CaseId> {
+        let of =
+            |(id, activity): (&ActivityId, &Activity)| Some(field_case_id(*id, CaseKind::from_code(&activity.kind)?));
+        self.activities.iter().zip(&self.content.activities).filter_map(of)
+    }
 }
 
 /// What was counted by hand.
@@ -187,6 +208,12 @@ fn refused(what: &str, outcome: &Outcome) -> Box<dyn std::error::Error> {
 
 fn create(scope: UnitId, values: Vec<(u8, Vec<u8>)>) -> CreateRow {
     CreateRow { scope: scope.into(), groups: groups(values), id: None, ext: Ext::default() }
+}
+
+/// Base numbers of a commune of so many villages.
+fn bases_of(villages: usize) -> [(&'static str, u64); 3] {
+    let villages = villages as u64;
+    [("agri_households", villages * 90), ("businesses", villages * 6), ("key_products", villages * 4)]
 }
 
 /// Shares a number out: the first parts get one more.
@@ -292,8 +319,16 @@ impl Province {
         self.grant(officer, Role::CommuneOfficer, record.id, first_day()).await?;
         let (team, members) =
             self.enter_team(officer, record.id, "commune", &record.full_name, share(COMMUNE_MEMBERS, all, n)).await?;
-        let mut commune =
-            Commune { unit: record.id, code: record.code.clone(), officer, team, members, villages: Vec::new() };
+        let mut commune = Commune {
+            unit: record.id,
+            code: record.code.clone(),
+            name: record.name.clone(),
+            officer,
+            team,
+            members,
+            villages: Vec::new(),
+        };
+        self.enter_bases(officer, record.id, &bases_of(villages), first_day()).await?;
         for number in 1..=villages {
             let at = self.villages.len();
             let village = self.enter_village(&commune, number, at).await?;
@@ -310,8 +345,8 @@ impl Province {
             level: "village".into(),
             code: village_code(&commune.code, u16::try_from(number)?),
             unit_type: "thon".into(),
-            name: number.to_string(),
-            full_name: format!("Thôn {number}"),
+            name: format!("{} {number}", commune.name),
+            full_name: format!("Thôn {} {number}", commune.name),
             local_name: None,
             ext: Ext::default(),
         };
@@ -319,6 +354,7 @@ impl Province {
             (unit::IDENTITY, identity.cbor()),
             (unit::PARENT, UnitParent { parent: commune.unit, from: day, former: vec![], ext: Ext::default() }.cbor()),
             (unit::VALIDITY, Validity { from: day, to: None, ext: Ext::default() }.cbor()),
+            (unit::ATTRIBUTES, self.attributes(day).cbor()),
         ];
         let intent = Intent::UnitCreate(create(commune.unit, values));
         let unit = UnitId(self.perform(commune.officer, "a village", vec![intent]).await?[0]);
@@ -327,7 +363,37 @@ impl Province {
         let members: Vec<UserId> = members.into_iter().map(|(user, _)| user).collect();
         let houses = (0..share(HOUSEHOLDS, VILLAGES, at)).map(|n| self.household(unit, n)).collect();
         let houses = self.perform(members[0], "a household", houses).await?;
+        let homes = houses.len() as u64;
+        let bases = [("households", homes), ("adults_15_plus", homes * 3), ("poor_households", homes * 13 / 100)];
+        self.enter_bases(commune.officer, unit, &bases, day).await?;
         Ok(Village { unit, team, members, houses: houses.into_iter().map(HouseholdId).collect() })
+    }
+
+    /// What a village is like: 8 of 98 lie without mobile broadband, one in five has no fibre (docs/DOMAIN.md §1).
+    fn attributes(&mut self, from: Day) -> UnitAttributes {
+        let tech = if self.chance.chance(8) { "2g" } else { "4g" };
+        let entry = |code: &str, value| AttributeFrom { code: code.into(), from, value, ext: Ext::default() };
+        let history = vec![
+            entry("fibre_available", Value::Bool(self.chance.chance(80))),
+            entry("mobile_tech_best", Value::Text(tech.into())),
+        ];
+        UnitAttributes { history, ext: Ext::default() }
+    }
+
+    async fn enter_bases(&self, officer: UserId, unit: UnitId, bases: &[(&str, u64)], from: Day) -> Fallible<()> {
+        let base = |(code, value): &(&str, u64)| {
+            let (code, source) = ((*code).to_owned(), "Số liệu mẫu".to_owned());
+            Intent::DenominatorSet(SetDenominator {
+                unit,
+                code,
+                from,
+                value: *value,
+                source,
+                base_ver: None,
+                ext: Ext::default(),
+            })
+        };
+        self.perform(officer, "a base number", bases.iter().map(base).collect()).await.map(|_| ())
     }
 
     async fn enter_team(
@@ -433,6 +499,9 @@ impl Province {
             for _ in 0..self.chance.between(1, 3) {
                 visits.push(self.visit(team, village, day));
             }
+            if self.villages[village].members[0] == user && day.0 % (2 * SLOT_DAYS) < SLOT_DAYS {
+                visits.push(self.tally(team, village, day));
+            }
             let corrections = self.returned.remove(&user).unwrap_or_default();
             work.push((user, village, visits, corrections));
         }
@@ -454,12 +523,15 @@ impl Province {
                 }
                 self.by_hand.recorded += 1;
                 self.by_hand.activities += content.activities.len() as u64;
+                let at = ClaimedMs((self.instance.clock)().0);
+                let activities = activities_with_ids(EventId(*id), at, content);
                 self.waiting.push(Made {
                     visit: VisitId(*id),
                     village,
                     author: user,
                     content: content.clone(),
                     ver: outcome.ver.unwrap_or_default(),
+                    activities: activities.into_iter().map(|(id, _)| id).collect(),
                 });
             }
             for ((outcome, _), made) in done.iter().skip(visits.len()).zip(corrections) {
@@ -503,6 +575,36 @@ impl Province {
             partner_org: None,
             quantity_reason: None,
             ext: Ext::default(),
+        }
+    }
+
+    /// What a leader counts once a month: more every month, of a number that stays.
+    fn tally(&mut self, team: TeamId, at: usize, day: Day) -> VisitContent {
+        let kinds = kinds_on(first_day());
+        let kind = kinds.iter().find(|kind| kind.code == "village_tally").copied().unwrap_or(kinds[0]);
+        let mut fields = answers(kind, "done", day, &mut self.chance);
+        let homes = self.villages[at].houses.len() as i64;
+        let (adults, months) = (homes * 3, i64::from((day.0 - first_day().0) / 30));
+        for (field, of, start) in [
+            ("households", homes, 100),
+            ("adults_15_plus", adults, 100),
+            ("adults_smartphone", adults, 55),
+            ("households_fibre", homes, 20),
+            ("adults_vneid2", adults, 40),
+            ("adults_citizen_app", adults, 35),
+            ("adults_payment", adults, 10),
+            ("adults_e_health", adults, 20),
+            ("adults_trained", adults, 25),
+        ] {
+            fields.insert(field.to_owned(), Value::Int(of * (start + 2 * months).min(100) / 100));
+        }
+        let activity = Activity { kind: kind.code.clone(), fields, id: None, ext: Ext::default() };
+        VisitContent {
+            household: None,
+            visit_type: "village".into(),
+            activities: vec![activity],
+            day,
+            ..self.visit(team, at, day)
         }
     }
 
@@ -569,21 +671,29 @@ impl Province {
         let jobs = work.into_iter().map(|(officer, batch)| {
             let desk = Arc::clone(&instance.desk);
             async move {
-                let intents = batch.iter().map(|(made, review)| review.intent(made)).collect();
-                (batch, desk.perform(officer, intents).await)
+                let intents: Vec<Vec<Intent>> = batch.iter().map(|(made, review)| review.intents(made)).collect();
+                let firsts: Vec<usize> =
+                    intents.iter().scan(0, |at, of| Some(std::mem::replace(at, *at + of.len()))).collect();
+                let done = desk.perform(officer, intents.into_iter().flatten().collect()).await;
+                let done = done.map(|done| {
+                    let all = done.iter().find(|(outcome, _)| outcome.verdict != Verdict::Applied).cloned();
+                    (all, firsts.into_iter().filter_map(|at| done.get(at).cloned()).collect::<Vec<_>>())
+                });
+                (batch, done)
             }
         });
         for (batch, done) in together(jobs).await? {
-            for ((outcome, _), (made, review)) in done?.into_iter().zip(batch) {
-                if outcome.verdict != Verdict::Applied {
-                    return Err(refused("a review", &outcome));
-                }
+            let (refusal, done) = done?;
+            if let Some((outcome, _)) = refusal {
+                return Err(refused("a review", &outcome));
+            }
+            for ((outcome, _), (made, review)) in done.into_iter().zip(batch) {
                 match review {
                     Deed::Approve => self.count(&made),
                     Deed::Void => self.by_hand.void += 1,
                     Deed::Return => {
                         self.by_hand.returned += 1;
-                        let made = Made { ver: outcome.ver.unwrap_or_default(), ..made };
+                        let made = Made { ver: outcome.ver.unwrap_or_default(), ..made }.corrected();
                         self.returned.entry(made.author).or_default().push(made);
                     }
                 }
@@ -612,9 +722,24 @@ impl Province {
     }
 
     async fn close_month(&self, month: Month) -> Fallible<()> {
+        let kind = "commune_month".to_owned();
+        let typed = |code: &str, text: &str| (code.to_owned(), text.to_owned());
         for commune in &self.communes {
-            let set = SetPeriod { commune: commune.unit, month, open: false, ext: Ext::default() };
-            self.perform(commune.officer, "a month", vec![Intent::PeriodSet(set)]).await?;
+            let unit = commune.unit;
+            let texts = vec![
+                typed("difficulties", "Một số thôn sóng yếu; nhiều hộ chưa có điện thoại thông minh (mẫu)."),
+                typed("documents", "Kế hoạch tháng của tổ chuyển đổi số cộng đồng (mẫu)."),
+                typed("next", "Tiếp tục đi từng ngõ, gõ từng nhà (mẫu)."),
+            ];
+            let set = SetPeriod { commune: unit, month, open: false, ext: Ext::default() };
+            let save = SaveReport { unit, kind: kind.clone(), month, texts, base_ver: None, ext: Ext::default() };
+            let close = vec![Intent::PeriodSet(set), Intent::ReportSave(save)];
+            let saved = self.instance.desk.perform(commune.officer, close).await?;
+            let [(_, _), (outcome, _)] = &saved[..] else { return Err("two answers were expected".into()) };
+            let base_ver = Some(outcome.ver.ok_or_else(|| refused("a report", outcome))?);
+            let submit =
+                SubmitReport { unit, kind: kind.clone(), month, snapshot: None, base_ver, ext: Ext::default() };
+            self.perform(commune.officer, "a report", vec![Intent::ReportSubmit(submit)]).await?;
         }
         Ok(())
     }
@@ -728,7 +853,9 @@ impl Province {
             let team = self.new_team(self.admin, unit, "commune", &place, day).await?;
             let members = self.join(self.admin, team, &users, day).await?;
             let members = users.into_iter().zip(members).collect();
-            self.communes.push(Commune { unit, code: String::new(), officer, team, members, villages });
+            self.enter_bases(officer, unit, &bases_of(villages.len()), day).await?;
+            let name = place;
+            self.communes.push(Commune { unit, code: String::new(), name, officer, team, members, villages });
         }
         self.follow_province(day).await
     }
@@ -855,6 +982,21 @@ enum Deed {
 }
 
 impl Deed {
+    /// What the officer does: an approved visit's cases are answered on the spot.
+    fn intents(self, made: &Made) -> Vec<Intent> {
+        let mut intents = vec![self.intent(made)];
+        if matches!(self, Self::Approve) {
+            for case in made.cases() {
+                let step = |to: &str, text: Option<&str>| {
+                    let text = text.map(str::to_owned);
+                    Intent::CaseAdvance(AdvanceCase { case, to: to.to_owned(), text, ext: Ext::default() })
+                };
+                intents.extend([step("acknowledged", None), step("resolved", Some("Đã xử lý, báo lại thôn."))]);
+            }
+        }
+        intents
+    }
+
     fn intent(self, made: &Made) -> Intent {
         let (visit, hash) = (made.visit, content_hash(&made.content.cbor()));
         match self {

@@ -123,7 +123,8 @@ async fn show(province: &Province, month: Month, dir: &Path) -> Fallible<()> {
 /// A report as plain text: titles, paragraphs, and the first lines of each table.
 fn text_of(document: &ReportDocument) -> String {
     const LINES: usize = 14;
-    let mut text = format!("── {} ──", document.full_title());
+    let head = &document.head;
+    let mut text = format!("── {} · {} · {} ──\n  {}", head.body, head.title, head.subject, head.lines.join("\n  "));
     for section in &document.sections {
         text += &format!("\n  {}", section.title);
         for item in &section.items {
