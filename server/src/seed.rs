@@ -119,7 +119,8 @@ fn create(scope: ScopeId, values: Vec<(u8, Vec<u8>)>, id: Option<Uuid>) -> Creat
     CreateRow { scope, groups: groups(values), id, ext: Ext::default() }
 }
 
-fn unit_intent(index: &UnitIndex, record: &UnitRecord, to: Option<Day>) -> Intent {
+/// The op that enters an official unit, in force until `to`.
+pub fn unit_intent(index: &UnitIndex, record: &UnitRecord, to: Option<Day>) -> Intent {
     let parent = index.parent(record, record.valid_from).map_or(UnitId::from(INSTALLATION), |parent| parent.id);
     let identity = UnitIdentity {
         level: record.level.code().into(),

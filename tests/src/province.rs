@@ -14,7 +14,7 @@ use std::time::Instant;
 use server::reading::figures::FigureQuery;
 use server::reading::reports::ReportQuery;
 use server::reorganisation::{Assignment, NewReorganisation, PreviewQuery, ToConfirm};
-use server::seed::{groups, import_units_on};
+use server::seed::{groups, import_units_on, unit_intent};
 use server::startup::{Instance, machine_random};
 use server::units::{Level, UnitRecord, shipped, village_code};
 use sync_protocol::access::Role;
@@ -760,7 +760,8 @@ impl Province {
             .filter(|succession| succession.effective == day && mine.contains(&succession.old))
             .map(|succession| succession.old)
             .collect();
-        if ends.is_empty() {
+        let unnamed = self.ended_without_a_name(&ends, day)?;
+        if ends.is_empty() && unnamed.is_empty() {
             return Ok(());
         }
         let began = Instant::now();
@@ -784,15 +785,80 @@ impl Province {
                 self.confirm(&role, day).await?;
             }
         }
+        for commune in &unnamed {
+            by_hand += self.rehang(*commune, day).await?;
+        }
         self.regroup(day).await?;
         println!(
-            "  {day}: {} communes become others in {applied} reorganisations, {villages} villages keep themselves, \
-             {by_hand} places were chosen by hand; {} communes now ({:.1} s)",
+            "  {day}: {} communes become others in {applied} reorganisations, {villages} villages keep themselves; {} more end \
+             without a named successor; {by_hand} places were chosen by hand; {} communes now ({:.1} s)",
             ends.len(),
+            unnamed.len(),
             self.communes.len(),
             began.elapsed().as_secs_f64()
         );
         Ok(())
+    }
+
+    /// Communes here that ended on a day, and of which the shipped list does not say what became of them.
+    fn ended_without_a_name(&self, named: &BTreeSet<UnitId>, day: Day) -> Fallible<Vec<UnitId>> {
+        let index = shipped()?;
+        let ended = |unit: &UnitId| {
+            let record = index.records().iter().find(|record| record.id == *unit);
+            record.is_some_and(|record| record.valid_to == Some(day)) && !named.contains(unit)
+        };
+        Ok(self.communes.iter().map(|commune| commune.unit).filter(ended).collect())
+    }
+
+    /// An admin hangs the villages of an ended commune into another one by hand: the one that took its code over, or else
+    /// one of its district, drawn. Gives how many villages.
+    async fn rehang(&mut self, old: UnitId, day: Day) -> Fallible<usize> {
+        let index = shipped()?;
+        let find = |unit: UnitId| index.records().iter().find(|record| record.id == unit);
+        let record = find(old).ok_or("no such commune")?;
+        let district = index.parent(record, Day(day.0 - 1)).map(|district| district.id);
+        let same_code = index.get(Level::Commune, &record.code, day);
+        let near: Vec<UnitId> = self
+            .communes
+            .iter()
+            .map(|commune| commune.unit)
+            .filter(|unit| {
+                find(*unit).is_some_and(|record| {
+                    record.valid_to.is_none_or(|to| day < to)
+                        && index.parent(record, day).map(|district| district.id) == district
+                })
+            })
+            .collect();
+        let target = match same_code {
+            Some(record) => record.id,
+            None => *self.chance.pick(&near).ok_or("no commune nearby")?,
+        };
+        let mut intents = Vec::new();
+        if let Some(record) = same_code
+            && self.instance.store.read_blocking(|tx| tx.live(RowType::UNIT, target.0))?.is_none()
+        {
+            intents.push(unit_intent(&index, record, None));
+        }
+        let villages = self.communes.iter().find(|commune| commune.unit == old).map(|commune| commune.villages.clone());
+        let villages = villages.unwrap_or_default();
+        let set = |unit: UnitId, key: u8, value: Vec<u8>, base_ver: Ver| {
+            Intent::UnitSet(SetGroups { id: unit.0, base_ver, groups: groups([(key, value)]), ext: Ext::default() })
+        };
+        for at in &villages {
+            let unit = self.villages[*at].unit;
+            let parent = UnitParent { parent: target, from: day, former: vec![], ext: Ext::default() };
+            intents.push(set(unit, unit::PARENT, parent.cbor(), self.ver_of(unit)?));
+        }
+        let validity = Validity { from: record.valid_from, to: Some(day), ext: Ext::default() };
+        intents.push(set(old, unit::VALIDITY, validity.cbor(), self.ver_of(old)?));
+        self.perform(self.admin, "a village's new commune", intents).await?;
+        Ok(villages.len())
+    }
+
+    fn ver_of(&self, unit: UnitId) -> Fallible<Ver> {
+        let row = self.instance.store.read_blocking(|tx| tx.live(RowType::UNIT, unit.0))?;
+        let row = row.and_then(|(_, row)| Register::from_cbor(&row).ok());
+        Ok(row.map(|row| row.ver).ok_or("no such unit")?)
     }
 
     /// A role that a reorganisation gave is given for good, and the provisional one ends.
