@@ -90,8 +90,8 @@ impl Scoped<'_> {
             Situation { scope: &scope, period: asked.period, open, view: View::Official, position, targets: &[] };
         let (targets, overrides) = self.targets(&scope, asked)?;
         let (counts, teams, parts) = if level == Level::Province {
-            let (counts, parts) = self.communes(layout, asked, &situation)?;
-            (counts.with_figures(layout, indicators, &parts.1, &targets, &overrides), Vec::new(), parts.0)
+            let Inside { counts, parts, figures } = self.communes(layout, asked, &situation)?;
+            (counts.with_figures(layout, indicators, &figures, &targets, &overrides), Vec::new(), parts)
         } else {
             let facts = self.facts(&scope, asked)?;
             let counts = Counts::of(layout, indicators, &facts, &situation, &targets, &overrides);
@@ -132,12 +132,7 @@ impl Scoped<'_> {
     }
 
     /// Every commune worked out by itself, and their sum: counts, parts, and the figures of the whole.
-    fn communes(
-        &mut self,
-        layout: &ReportLayout,
-        asked: Asked,
-        situation: &Situation<'_>,
-    ) -> Answer<(Counts, (Vec<Part>, Vec<Figure>))> {
+    fn communes(&mut self, layout: &ReportLayout, asked: Asked, situation: &Situation<'_>) -> Answer<Inside> {
         let indicators = Indicators::shipped();
         let mut sum = Counts::default();
         let mut history = History::of(indicators, &self.facts_of(&[situation.scope.unit])?, asked.period);
@@ -165,7 +160,7 @@ impl Scoped<'_> {
         }
         parts.sort_by_cached_key(|part| sync_protocol::fold::sort_key(&part.unit.name));
         let sheet = indicators.sheet(&history, situation);
-        Ok((sum, (parts, sheet.indicators)))
+        Ok(Inside { counts: sum, parts, figures: sheet.indicators })
     }
 
     fn report_unit(&mut self, scope: &Scope, day: Day) -> Answer<ReportUnit> {
@@ -287,6 +282,16 @@ impl Scoped<'_> {
             texts: texts.map(|texts| texts.texts.into_iter().collect()).unwrap_or_default(),
         })
     }
+}
+
+/// What the communes of a province come to.
+struct Inside {
+    /// Added up.
+    counts: Counts,
+    /// One by one.
+    parts: Vec<Part>,
+    /// The indicators of the whole.
+    figures: Vec<Figure>,
 }
 
 /// A unit's own report as far as it was written.
