@@ -11,6 +11,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod households;
+pub mod office;
 pub mod openapi;
 pub mod reorganisations;
 pub mod reports;
@@ -165,10 +166,22 @@ routes! {
     "/api/v1/households/search" { post households::search }
     "/api/v1/households/{id}" { get households::show }
     "/api/v1/households/{id}/move" { post households::relocate }
+    "/api/v1/households/{id}/merge" { post office::merge }
+    "/api/v1/households/{id}/unmerge" { post office::unmerge }
+    "/api/v1/field-cases" { get office::field_cases, post office::open_case }
+    "/api/v1/field-cases/{id}/advance" { post office::advance_case }
+    "/api/v1/denominators" { post office::set_base }
+    "/api/v1/manual-numbers" { post office::set_number }
+    "/api/v1/targets" { post office::draft_target }
+    "/api/v1/targets/{id}" { patch office::change_target }
+    "/api/v1/targets/{id}/publish" { post office::publish_target }
     "/api/v1/counts" { get counts::counts }
     "/api/v1/figures" { get counts::figures }
     "/api/v1/figures/{code}/behind" { get counts::behind }
     "/api/v1/reports/{code}" { get reports::report }
+    "/api/v1/reports/{code}/save" { post office::save_report }
+    "/api/v1/reports/{code}/submit" { post office::submit_report }
+    "/api/v1/report-rows/{id}/review" { post office::review_report }
     "/api/v1/catalogue" { get counts::catalogue }
     "/api/v1/indicators" { get counts::indicators }
     "/api/v1/country/unit" { get admin::country_unit }
@@ -182,6 +195,7 @@ fn allow(methods: &[&str]) -> &'static str {
     match methods {
         ["get"] => "GET",
         ["post"] => "POST",
+        ["patch"] => "PATCH",
         ["get", "post"] => "GET, POST",
         ["get", "patch"] => "GET, PATCH",
         _ => "GET, POST, PATCH",

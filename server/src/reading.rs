@@ -7,6 +7,7 @@
 pub mod cases;
 pub mod country;
 pub mod counts;
+pub mod field_cases;
 pub mod figures;
 pub mod households;
 pub mod indicators;

@@ -1521,3 +1521,122 @@ async fn a_report_is_made_from_the_rows_in_every_format() {
         }
     }
 }
+
+#[actix_web::test]
+async fn a_case_from_the_field_is_opened_answered_and_seen_in_the_village() {
+    for world in worlds().await {
+        let body = json!({ "unit": uuid(VILLAGE), "kind": "coverage_gap_report", "text": "Đầu suối không có sóng." });
+        let opened = world.post(MEMBER, "/api/v1/field-cases", body).await;
+        assert_eq!(opened.status, 200, "{}", opened.text);
+        let list = world.get(OFFICER, format!("/api/v1/field-cases?unit={}&status=open", uuid(COMMUNE))).await;
+        let case = &list.body["items"][0];
+        assert_eq!((&case["kind"], &case["overdue"]), (&json!("coverage_gap_report"), &json!(false)), "{}", list.text);
+        let path = format!("/api/v1/field-cases/{}/advance", case["id"].as_str().unwrap());
+        let step = |to: &str, text: Option<&str>| json!({ "to": to, "text": text });
+        let skipped = world.post(OFFICER, &path, step("resolved", Some("Xong."))).await;
+        assert_eq!((skipped.status, skipped.code()), (409, "wrong_state"));
+        assert_eq!(world.post(FOREIGN_OFFICER, &path, step("acknowledged", None)).await.status, 404);
+        assert_eq!(world.post(OFFICER, &path, step("acknowledged", None)).await.status, 200);
+        let silent = world.post(OFFICER, &path, step("resolved", None)).await;
+        assert_eq!((silent.status, silent.body["field"].as_str()), (422, Some("text")), "{}", silent.text);
+        assert_eq!(world.post(OFFICER, &path, step("resolved", Some("Nhà mạng đã lắp trạm."))).await.status, 200);
+        let seen = world.get(MEMBER, format!("/api/v1/field-cases?unit={}", uuid(VILLAGE))).await;
+        assert_eq!(seen.body["items"][0]["steps"][1]["text"], "Nhà mạng đã lắp trạm.", "the answer travels back");
+        assert_eq!(world.get(MEMBER, "/api/v1/field-cases?status=closed").await.body["items"], json!([]));
+    }
+}
+
+#[actix_web::test]
+async fn a_report_is_written_handed_in_and_accepted_and_says_so() {
+    for world in worlds().await {
+        let of = json!({ "unit": uuid(COMMUNE), "month": "2026-11" });
+        let mut save = of.clone();
+        save["texts"] = json!({ "difficulties": "Sóng yếu ở hai thôn." });
+        assert_eq!(world.post(PROVINCE_OFFICER, "/api/v1/reports/commune_month/save", save.clone()).await.status, 403);
+        let saved = world.post(OFFICER, "/api/v1/reports/commune_month/save", save).await;
+        assert_eq!(saved.status, 200, "{}", saved.text);
+        let mut hand_in = of.clone();
+        hand_in["base_ver"] = saved.body["ver"].clone();
+        let handed_in = world.post(OFFICER, "/api/v1/reports/commune_month/submit", hand_in).await;
+        assert_eq!(handed_in.status, 200, "{}", handed_in.text);
+        let path = format!("/api/v1/report-rows/{}/review", handed_in.body["id"].as_str().unwrap());
+        let blind = world.post(PROVINCE_OFFICER, &path, json!({ "base_ver": saved.body["ver"] })).await;
+        assert_eq!((blind.status, blind.code()), (409, "content_changed"), "a verdict on what was not seen");
+        let verdict = json!({ "base_ver": handed_in.body["ver"] });
+        assert_eq!(world.post(PROVINCE_OFFICER, &path, verdict).await.status, 200);
+        let shown =
+            world.get(OFFICER, format!("/api/v1/reports/commune_month?unit={}&month=2026-11", uuid(COMMUNE))).await;
+        assert!(shown.text.contains("Sóng yếu ở hai thôn.") && shown.text.contains("đã tiếp nhận"), "{}", shown.text);
+    }
+}
+
+#[actix_web::test]
+async fn a_base_number_makes_a_rate_of_a_count_and_a_double_household_counts_as_one() {
+    for world in worlds().await {
+        let ask = format!("/api/v1/figures?unit={}&month=2026-12&view=provisional", uuid(VILLAGE));
+        let base = |value: u64| json!({ "unit": uuid(VILLAGE), "code": "adults_15_plus", "from": "2026-01-01", "value": value, "source": "UBND" });
+        assert_eq!(world.post(MEMBER, "/api/v1/denominators", base(200)).await.status, 403);
+        assert_eq!(world.post(OFFICER, "/api/v1/denominators", base(200)).await.status, 200);
+        let figures = world.get(OFFICER, &ask).await;
+        let all: Vec<&Json> = figures.body["sets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|set| set["figures"].as_array().unwrap())
+            .collect();
+        assert!(all.iter().any(|figure| figure["denominator"] == "200"), "{}", figures.text);
+        // The same house under two labels: two visits, one household.
+        let double = perform(&world.app, LEADER, vec![household(VILLAGE)]).await[0];
+        world.record(MEMBER, VILLAGE, 1).await;
+        let shown = world.get(LEADER, format!("/api/v1/households/{double}")).await;
+        let stays = world.get(LEADER, format!("/api/v1/households/{}", world.house)).await;
+        let path = format!("/api/v1/households/{double}/merge");
+        let body = json!({ "into": world.house, "into_ver": stays.body["ver"], "base_ver": shown.body["ver"], "reason": "Ghi hai lần." });
+        let merged = world.post(LEADER, &path, body).await;
+        assert_eq!(merged.status, 200, "{} {}", merged.text, shown.text);
+        let one = world.get(LEADER, format!("/api/v1/households/{}", world.house)).await;
+        assert_eq!(one.body["merged"], json!([double]), "{}", one.text);
+        assert_eq!(world.post(LEADER, format!("/api/v1/households/{double}/unmerge"), json!({})).await.status, 200);
+        let two = world.get(LEADER, format!("/api/v1/households/{}", world.house)).await;
+        assert_eq!(two.body["merged"].as_array().map_or(0, Vec::len), 0, "{}", two.text);
+    }
+}
+
+#[actix_web::test]
+async fn a_target_is_published_when_it_is_clear_in_all_five_respects_and_stands_in_the_report() {
+    for world in worlds().await {
+        let mut body =
+            json!({ "unit": uuid(COMMUNE), "kind": "vneid_level2", "value": "40", "task": "Kích hoạt tại nhà" });
+        let drafted = world.post(OFFICER, "/api/v1/targets", body.clone()).await;
+        assert_eq!(drafted.status, 200, "{}", drafted.text);
+        let id = drafted.body["id"].as_str().unwrap();
+        let publish = format!("/api/v1/targets/{id}/publish");
+        let early = world.post(OFFICER, &publish, json!({ "base_ver": drafted.body["ver"] })).await;
+        let rule = early.body["rule"].as_str().unwrap_or_default();
+        for missing in ["person_empty", "from_empty", "due_empty", "product_empty", "resource_empty"] {
+            assert!(early.code() == "target_incomplete" && rule.contains(missing), "{missing}: {}", early.text);
+        }
+        for (field, text) in [
+            ("person", "Tổ thôn 11"),
+            ("from", "2026-01-01"),
+            ("due", "2026-12-31"),
+            ("product", "Danh sách"),
+            ("resource", "Hai điện thoại"),
+        ] {
+            body[field] = json!(text);
+        }
+        body["base_ver"] = drafted.body["ver"].clone();
+        let request = world.request(OFFICER, Method::PATCH, &format!("/api/v1/targets/{id}")).set_json(body);
+        let clear = world.send(request).await;
+        assert_eq!(clear.status, 200, "{}", clear.text);
+        assert_eq!(world.post(OFFICER, &publish, json!({ "base_ver": clear.body["ver"] })).await.status, 200);
+        let visit = world.record(MEMBER, VILLAGE, 1).await;
+        let hash = world.hash(visit).await;
+        let approve = format!("/api/v1/visits/{visit}/approve");
+        assert_eq!(world.post(OFFICER, &approve, json!({ "content_hash": hash })).await.status, 200);
+        let path = format!("/api/v1/reports/commune_month?unit={}&month=2026-12&format=csv&table=kinds", uuid(COMMUNE));
+        let table = world.get(OFFICER, path).await;
+        let line = table.text.lines().find(|line| line.contains("VNeID")).unwrap_or_else(|| panic!("{}", table.text));
+        assert!(line.contains(";40;2,5"), "one of forty: {line}");
+    }
+}
