@@ -93,6 +93,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the file is damaged, so that what was not sent yet should be rescued from it.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::StoreDamaged | Self::Stored(_))
+    }
+
     /// A stable code, for scripts.
     pub fn code(&self) -> &str {
         match self {

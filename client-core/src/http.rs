@@ -168,14 +168,8 @@ impl Transport for Server {
         let response = self.agent.post(&format!("{}/sync", self.base)).send(request).map_err(|_| Failure::Network)?;
         let status = response.status().as_u16();
         let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        match status {
-            200 => {}
-            401 | 403 => return Err(Failure::SignIn),
-            413 => return Err(Failure::TooLarge),
-            426 => return Err(Failure::UpdateNeeded),
-            429 | 503 => return Err(Failure::Busy { retry_after_ms: wait.unwrap_or(0).saturating_mul(1000) }),
-            507 => return Err(Failure::ServerFull),
-            status => return Err(Failure::Status(status)),
+        if status != 200 {
+            return Err(Failure::of_status(status, wait.unwrap_or(0)));
         }
         // What arrived before a break is worth keeping: every whole frame of it can be committed.
         let mut body = Vec::new();

@@ -8,6 +8,7 @@
 //! sockets and the terminal are behind the feature `host`. SQL lives in `store` and nowhere else.
 //! Where to find what: docs/ARCHITECTURE.md. What travels: docs/PROTOCOL.md.
 
+pub mod app;
 mod error;
 #[cfg(feature = "host")]
 pub mod http;
@@ -16,6 +17,7 @@ pub mod sync;
 
 pub use error::{Error, Refused, Result};
 pub use store::{Location, Store, StoreKey};
+pub use sync_protocol::ids::ClaimedMs;
 
 /// Where random bytes come from. A simulator gives the same ones for the same seed.
 pub trait Random {

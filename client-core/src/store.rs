@@ -72,6 +72,14 @@ pub enum Location {
     File(PathBuf),
     /// In memory, for tests and trials.
     Memory,
+    /// In a browser: a file of the pool that a SQLite file system named `vfs` keeps in the origin's private storage.
+    /// Named explicitly, because SQLite's default there is memory, which would forget everything.
+    Pool {
+        /// The file system, as it was registered.
+        vfs: String,
+        /// The file's name in the pool.
+        name: String,
+    },
 }
 
 impl From<&Path> for Location {
@@ -243,18 +251,25 @@ impl Store {
 fn release_ballast(location: &Location) -> bool {
     match location {
         Location::File(path) => std::fs::remove_file(beside(path, "ballast")).is_ok(),
-        Location::Memory => false,
+        // The browser gives an origin a quota and no file to hold back; the host looks at the quota instead.
+        Location::Memory | Location::Pool { .. } => false,
     }
 }
 
 /// An I/O error that only says "failed" is a full disk when as much as SQLite's smallest file does not fit either.
 fn with_cause(location: &Location, error: Error) -> Error {
     use rusqlite::ErrorCode;
-    let (Error::Sqlite(cause), Location::File(path)) = (&error, location) else { return error };
+    let Error::Sqlite(cause) = &error else { return error };
     let code = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
     if !matches!(code, Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)) {
         return error;
     }
+    let path = match location {
+        Location::File(path) => path,
+        Location::Memory => return error,
+        // The pool knows no "full": writing past the quota is an I/O error of the write like any other.
+        Location::Pool { .. } => return if is_failed_write(cause.as_ref()) { Error::StorageFull } else { error },
+    };
     let probe = beside(path, "probe");
     let written = std::fs::write(&probe, [0u8; 32 * 1024]);
     drop(std::fs::remove_file(&probe));
@@ -263,6 +278,13 @@ fn with_cause(location: &Location, error: Error) -> Error {
         matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
     });
     if is_full { Error::StorageFull } else { error }
+}
+
+/// Whether SQLite could not write, grow or flush a file.
+fn is_failed_write(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE};
+    let Some(rusqlite::Error::SqliteFailure(failure, _)) = cause.downcast_ref::<rusqlite::Error>() else { return false };
+    [SQLITE_IOERR_WRITE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_FSYNC].contains(&failure.extended_code)
 }
 
 /// A file beside the store.
@@ -279,6 +301,7 @@ fn connect(location: &Location, key: Option<&StoreKey>) -> Result<Connection> {
     let conn = match location {
         Location::File(path) => Connection::open_with_flags(path, flags)?,
         Location::Memory => Connection::open_in_memory_with_flags(flags)?,
+        Location::Pool { vfs, name } => Connection::open_with_flags_and_vfs(name, flags, vfs.as_str())?,
     };
     if let Some(key) = key {
         // A wrong key is an answer here, not something for the log.
@@ -292,6 +315,10 @@ fn connect(location: &Location, key: Option<&StoreKey>) -> Result<Connection> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.pragma_update(None, "secure_delete", "ON")?;
+    if matches!(location, Location::Pool { .. }) {
+        // There is no memory to share between connections; alone, a connection may keep the log's index to itself.
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     for (name, value) in PRAGMAS {
         conn.pragma_update(None, name, value)?;
@@ -338,7 +365,7 @@ fn assert_settings(conn: &Connection, location: &Location) -> Result<()> {
         return Err(Error::Setting("secure_delete"));
     }
     let journal: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if matches!(location, Location::File(_)) && journal != "wal" {
+    if !matches!(location, Location::Memory) && journal != "wal" {
         return Err(Error::Setting("journal_mode"));
     }
     if !conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {

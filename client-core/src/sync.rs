@@ -89,6 +89,7 @@ pub enum Instruction {
 /// Why there was no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Failure {
     /// No connection, or it broke before the first byte.
     Network,
@@ -112,6 +113,19 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What a status of HTTP means for a sync; 0 stands for no answer. `retry_after_s`: seconds, 0 when not said.
+    pub fn of_status(status: u16, retry_after_s: u64) -> Self {
+        match status {
+            0 => Self::Network,
+            401 | 403 => Self::SignIn,
+            413 => Self::TooLarge,
+            426 => Self::UpdateNeeded,
+            429 | 503 => Self::Busy { retry_after_ms: retry_after_s.saturating_mul(1000) },
+            507 => Self::ServerFull,
+            status => Self::Status(status),
+        }
+    }
+
     /// A stable code.
     pub fn code(self) -> &'static str {
         match self {
@@ -130,6 +144,7 @@ impl Failure {
 /// How a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Ended {
     /// It has not.
     #[default]
@@ -150,6 +165,7 @@ pub enum Ended {
 
 /// What a session did.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SyncSummary {
     /// How it ended.
     pub ended: Ended,

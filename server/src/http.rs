@@ -13,6 +13,7 @@ pub mod health;
 pub mod households;
 pub mod office;
 pub mod openapi;
+pub mod pages;
 pub mod reorganisations;
 pub mod reports;
 pub mod sync;
@@ -130,6 +131,8 @@ macro_rules! routes {
 
 routes! {
     "/" { get health::index }
+    "/app" { get pages::app_root }
+    "/app/{file:.*}" { get pages::app }
     "/openapi.json" { get openapi::document }
     "/health/live" { get health::live }
     "/health/ready" { get health::ready }
@@ -298,7 +301,10 @@ fn dress(headers: &mut HeaderMap, request_id: &str) {
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
+        // Pages say for themselves what they may do and how long they are kept.
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), value);

@@ -12,6 +12,7 @@ macro_rules! typed_ids {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
+        #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
         pub struct $name(pub Uuid);
 
         impl $name {
@@ -103,6 +104,7 @@ impl From<VisitId> for EventId {
 
 /// One continuous life of one outbox. Random, drawn by the phone; a restored or cloned file gets a new one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Epoch(pub u64);
 
 /// 16 random bytes inside every op, so that the hashes that stay behind after an erasure cannot be guessed.
@@ -117,14 +119,17 @@ impl std::fmt::Debug for Salt {
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as a device's clock claimed. For people to read; it decides nothing (P15).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ClaimedMs(pub u64);
 
 /// Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ServerMs(pub u64);
 
 /// A calendar day in Việt Nam: days since 1970-01-01 in UTC+7, as the person entered it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Day(pub u32);
 
 impl Day {

@@ -131,6 +131,7 @@ pub struct BucketReport {
 /// What the comparison with the server's proof said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum DigestCheck {
     /// The copy is a copy.
     Agrees,

@@ -18,6 +18,7 @@ WHERE month = :month AND (recorded <> 0 OR confirmed <> 0)
 
 /// One cell of the count.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Cell {
     /// The village.
     pub village: UnitId,
@@ -37,6 +38,7 @@ pub struct Cell {
 
 /// The same three numbers that are shown everywhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct CountTotals {
     /// What this phone shows, sent or not.
     pub recorded: i64,
@@ -48,6 +50,7 @@ pub struct CountTotals {
 
 /// The counts of a reporting month.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Counts {
     /// The month, `YYYY-MM`.
     pub month: String,
@@ -65,6 +68,7 @@ pub struct Counts {
 
 /// One thing that a visit counts as.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ExplainedCell {
     /// The kind of activity; empty for the visit itself.
     pub kind: String,
@@ -76,6 +80,7 @@ pub struct ExplainedCell {
 
 /// Why a visit counts where it does.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Explanation {
     /// The visit.
     pub visit: VisitId,

@@ -116,16 +116,29 @@ impl Store {
     /// # Errors
     /// [`Error::StorageFull`] when there is no room left: said before the form is filled, not after.
     pub fn begin_draft(&mut self, body: &DraftBody, now: ClaimedMs, random: &mut dyn Random) -> Result<Uuid> {
+        let mut salt = [0; 16];
+        random.fill(&mut salt);
+        self.begin_draft_once(body, Salt(salt), now)
+    }
+
+    /// Begins a draft under a salt that the caller drew. The same call again leaves the draft as it is by now.
+    ///
+    /// # Errors
+    /// As [`Store::begin_draft`].
+    pub fn begin_draft_once(&mut self, body: &DraftBody, Salt(salt): Salt, now: ClaimedMs) -> Result<Uuid> {
         if !self.has_room() {
             return Err(Error::StorageFull);
         }
-        let mut salt = [0; 16];
-        random.fill(&mut salt);
         let id = derive_id(DerivedTag::Row, now, &salt, 0);
         let scope = body.content.village.into();
         let bytes = body.cbor();
-        self.write(|db| db.put_draft(&StoredDraft { id, salt, at: now, changed: now, scope, body: bytes }))?;
-        Ok(id)
+        self.write(|db| match db.draft(id) {
+            Err(Error::NotFound) => {
+                db.put_draft(&StoredDraft { id, salt, at: now, changed: now, scope, body: bytes })?;
+                Ok(id)
+            }
+            before => before.map(|draft| draft.id),
+        })
     }
 
     /// Begins a draft that corrects a visit, with what holds now.

@@ -140,6 +140,7 @@ impl std::fmt::Debug for Enrolment {
 
 /// Who uses this store. Without any secret.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Identity {
     /// The user.
     pub user: UserId,
@@ -157,6 +158,7 @@ pub struct Identity {
 
 /// One role in one scope.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Held {
     /// Where.
     pub scope: ScopeId,
@@ -166,6 +168,7 @@ pub struct Held {
 
 /// What the strip at the top of every screen says.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SyncState {
     /// Visits on this phone, sent or not.
     pub recorded: u64,

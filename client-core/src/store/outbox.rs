@@ -47,6 +47,7 @@ WHERE epoch = :epoch AND n = :n AND (verdict IS NULL OR verdict = 2)
 /// How far an op has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum OpState {
     /// Saved; sent next time.
     Pending,
@@ -62,6 +63,7 @@ pub enum OpState {
 
 /// One op, for people.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct OutboxOp {
     /// What names it for ever.
     pub uid: OpUid,

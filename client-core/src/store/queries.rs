@@ -21,6 +21,7 @@ const PLAN_COLUMNS: &str = "SELECT lid FROM plan";
 
 /// A visit in a list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct VisitSummary {
     /// Which one.
     pub id: VisitId,
@@ -46,6 +47,7 @@ pub struct VisitSummary {
 
 /// A review, for people.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ReviewView {
     /// `returned` or `approved`.
     pub decision: String,
@@ -65,6 +67,7 @@ pub struct ReviewView {
 
 /// One reason of a return, at the place it is about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ReasonView {
     /// A stable code.
     pub code: String,
@@ -78,6 +81,7 @@ pub struct ReasonView {
 
 /// One activity of a visit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ActivityView {
     /// Which one.
     pub id: ActivityId,
@@ -90,6 +94,7 @@ pub struct ActivityView {
 /// How far a visit has come on its way to the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Delivery {
     /// On this phone only.
     Recorded,
@@ -147,6 +152,7 @@ pub struct HouseholdPage {
 
 /// A planned visit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct PlanView {
     /// Which one.
     pub id: PlanId,
@@ -203,6 +209,7 @@ pub struct Today {
 
 /// A visit that was sent back, with why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Returned {
     /// The visit.
     pub visit: VisitSummary,
@@ -248,6 +255,7 @@ pub struct CaseView {
 
 /// A unit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct UnitView {
     /// Which one.
     pub id: UnitId,
@@ -263,6 +271,7 @@ pub struct UnitView {
 
 /// A team.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct TeamView {
     /// Which one.
     pub id: TeamId,
@@ -274,6 +283,7 @@ pub struct TeamView {
 
 /// A member of a team.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct MemberView {
     /// The membership.
     pub id: TeamMemberId,
@@ -531,6 +541,11 @@ fn words_of_value(ty: RowType, group: u8, value: &Raw) -> String {
 }
 
 impl Store {
+    /// What a household is called here: its head where there is consent, else the village's name for it.
+    pub fn household_label(&mut self, household: HouseholdId) -> Result<Option<String>> {
+        self.read(|db| db.household_label(household))
+    }
+
     /// One visit.
     pub fn visit(&mut self, id: VisitId) -> Result<VisitPage> {
         self.read(|db| {

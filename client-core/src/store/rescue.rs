@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// What was saved from a damaged file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rescue {
-    /// Where the damaged file is now.
+    /// Where the damaged file is now: a path, or its name in a browser's pool.
     pub set_aside: PathBuf,
     /// How many ops were saved.
     pub ops: u64,
@@ -40,9 +40,7 @@ impl Store {
             },
             Err(error) => error,
         };
-        let (Location::File(path), Error::StoreDamaged | Error::Stored(_)) = (&location, &damage) else {
-            return Err(damage);
-        };
+        let (Location::File(path), true) = (&location, damage.is_damage()) else { return Err(damage) };
         let mut number = 1;
         let aside = loop {
             let aside = super::beside(path, &format!("damaged-{number}"));
@@ -62,8 +60,32 @@ impl Store {
             }
         }
         let mut store = Self::open(location.clone(), key)?;
-        let rescue = store.take_over(aside, key, random)?;
+        let rescue = store.take_over(&Location::File(aside), key, random)?;
         Ok((store, Some(rescue)))
+    }
+
+    /// Begins a new store and takes over what a damaged one still holds, as [`Store::open_or_rescue`] does where files
+    /// cannot be renamed: the damaged one stays under its name, untouched.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn rescue_from(
+        damaged: &Location,
+        new: impl Into<Location>,
+        key: Option<&StoreKey>,
+        random: &mut dyn Random,
+    ) -> Result<(Self, Rescue)> {
+        let mut store = Self::open(new, key)?;
+        let rescue = store.take_over(damaged, key, random)?;
+        Ok((store, rescue))
+    }
+
+    /// Looks for damage that opening a store does not meet.
+    ///
+    /// # Errors
+    /// [`Error::StoreDamaged`].
+    pub fn check_pages(&mut self) -> Result<()> {
+        self.quick_check()
     }
 
     fn quick_check(&mut self) -> Result<()> {
@@ -71,13 +93,25 @@ impl Store {
         if answer == "ok" { Ok(()) } else { Err(Error::StoreDamaged) }
     }
 
-    fn take_over(&mut self, aside: PathBuf, key: Option<&StoreKey>, random: &mut dyn Random) -> Result<Rescue> {
-        let old = Connection::open_with_flags(&aside, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    fn take_over(&mut self, aside: &Location, key: Option<&StoreKey>, random: &mut dyn Random) -> Result<Rescue> {
+        let (old, set_aside) = match aside {
+            Location::File(path) => {
+                (Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?, path.to_owned())
+            }
+            Location::Pool { vfs, name } => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+                (Connection::open_with_flags_and_vfs(name, flags, vfs.as_str())?, PathBuf::from(name))
+            }
+            Location::Memory => return Err(Error::NotFound),
+        };
         if let Some(key) = key {
             let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
             old.pragma_update(None, "key", format!("x'{hex}'"))?;
         }
-        let mut rescue = Rescue { set_aside: aside, ops: 0, drafts: 0, unreadable: Vec::new() };
+        if matches!(aside, Location::Pool { .. }) {
+            old.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+        }
+        let mut rescue = Rescue { set_aside, ops: 0, drafts: 0, unreadable: Vec::new() };
         self.write(|db| {
             for (part, columns, table) in PARTS {
                 let places: Vec<String> = (1..=columns.split(", ").count()).map(|at| format!("?{at}")).collect();

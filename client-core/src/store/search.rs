@@ -22,6 +22,7 @@ const CANDIDATES_MAX: usize = 500;
 
 /// A household in a list.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct HouseholdHit {
     /// Which one.
     pub id: HouseholdId,
@@ -58,6 +59,7 @@ pub struct NewHousehold {
 
 /// A household that may be the one that somebody is about to enter.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Similar {
     /// The household.
     pub household: HouseholdHit,

@@ -35,6 +35,7 @@ const EVENTS: [RowType; 3] = [RowType::VISIT_RECORDED, RowType::VISIT_CORRECTED,
 
 /// What was saved. It is on the disk.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Saved {
     /// What names the op for ever.
     pub uid: OpUid,
@@ -320,6 +321,19 @@ impl Db<'_> {
         Ok(Saved { uid: op.uid(), n, row, case: decision.case, deferred })
     }
 
+    /// What an op that is in the outbox already gave when it was saved.
+    fn saved(&mut self, uid: OpUid) -> Result<Option<Saved>> {
+        let found: Option<(i64, Vec<u8>)> = self
+            .conn
+            .prepare_cached("SELECT n, bytes FROM op WHERE uid = :uid")?
+            .query_row([uid.as_bytes()], |line| Ok((line.get(0)?, line.get(1)?)))
+            .optional()?;
+        let Some((n, bytes)) = found else { return Ok(None) };
+        let op = Op::read(&bytes)?;
+        let row = target(&op).map_or_else(|| op.row_id(), |(_, id)| id);
+        Ok(Some(Saved { uid, n: n.unsigned_abs(), row, case: None, deferred: None }))
+    }
+
     /// Replays the ops that the base does not show yet. Linear in their number.
     pub(crate) fn rebuild_overlay(&mut self) -> Result<()> {
         let mut touched: BTreeSet<(RowType, Uuid)> = {
@@ -359,6 +373,40 @@ impl Store {
         self.write(|db| {
             let grants_rev = db.control()?.grants_rev;
             db.save(&intent.into_op(Salt(salt), now, grants_rev))
+        })
+    }
+
+    /// Saves an intent under a salt that the caller drew. The same call again, with the same salt and moment, saves nothing
+    /// a second time and gives what the first one gave.
+    ///
+    /// # Errors
+    /// As [`Store::save`].
+    pub fn save_once(&mut self, intent: Intent, salt: Salt, now: ClaimedMs) -> Result<Saved> {
+        self.write(|db| {
+            let grants_rev = db.control()?.grants_rev;
+            let op = intent.into_op(salt, now, grants_rev);
+            match db.saved(op.uid())? {
+                Some(saved) => Ok(saved),
+                None => db.save(&op),
+            }
+        })
+    }
+
+    /// What was saved as the row or event `row`, while its op is kept. `None` when there is no such op.
+    pub fn saved_row(&mut self, row: Uuid) -> Result<Option<Saved>> {
+        let ops = self.outbox()?;
+        self.read(|db| {
+            for op in ops.iter().rev() {
+                let bytes: Option<Vec<u8>> = db
+                    .conn
+                    .prepare_cached("SELECT bytes FROM op WHERE uid = :uid")?
+                    .query_row([op.uid.as_bytes()], |line| line.get(0))
+                    .optional()?;
+                if bytes.and_then(|bytes| Op::read(&bytes).ok()).is_some_and(|op| op.row_id() == row) {
+                    return db.saved(op.uid);
+                }
+            }
+            Ok(None)
         })
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use actix_web::http::header;
 use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,10 +39,14 @@ fn ok() -> web::Json<Health> {
     web::Json(Health { status: "ok".into() })
 }
 
-/// Names the service and where to read on.
+/// Names the service and where to read on; a person's browser is led to the app.
 #[utoipa::path(get, path = "/", tag = "health", responses((status = 200, body = Index)), security(()))]
-pub async fn index() -> web::Json<Index> {
-    web::Json(Index {
+pub async fn index(request: HttpRequest) -> HttpResponse {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        return HttpResponse::SeeOther().insert_header((header::LOCATION, "/app/")).finish();
+    }
+    HttpResponse::Ok().json(Index {
         service: "Thôn Số".into(),
         openapi: "/openapi.json".into(),
         api: "/api/v1".into(),

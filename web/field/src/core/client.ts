@@ -1,0 +1,225 @@
+// A page's way to the core. One page holds a lock and runs the worker; the others ask through it. Whoever is told nothing
+// in time says so, and a person may take over.
+import type { Problem } from './api';
+import { asProblem } from './protocol';
+import type { Answer, Args, Ask, CallName, News, Reply } from './protocol';
+
+const LOCK = 'thonso-core';
+const CHANNEL = 'thonso-core';
+/** A leader that does not answer for so long is asleep in the background. */
+const LEADER_SILENCE_MS = 6_000;
+
+/** Whether this page reaches the core. */
+export type Link = 'starting' | 'leader' | 'follower' | 'elsewhere' | 'failed';
+
+interface Pending {
+  ask: Ask;
+  resolve: (value: unknown) => void;
+  reject: (problem: Problem) => void;
+  asked: number;
+}
+
+type Note = { t: 'leader' } | { t: 'ask'; ask: Ask; from: string } | { t: 'told'; reply: Reply; to: string } | News;
+
+const me = crypto.randomUUID();
+const channel = new BroadcastChannel(CHANNEL);
+const pending = new Map<string, Pending>();
+const listeners = new Set<(what: News['what']) => void>();
+const linkListeners = new Set<(link: Link, problem: Problem | null) => void>();
+
+let worker: Worker | null = null;
+let link: Link = 'starting';
+let failure: Problem | null = null;
+let giveUp: (() => void) | null = null;
+/** Questions of other pages that the worker is working on: id to page. */
+const relayed = new Map<string, string>();
+
+function setLink(next: Link, problem: Problem | null = null): void {
+  if (link === next && !problem) return;
+  link = next;
+  failure = problem;
+  for (const listener of linkListeners) listener(link, failure);
+}
+
+function news(what: News['what']): void {
+  for (const listener of listeners) listener(what);
+}
+
+function settle(reply: Reply): void {
+  const found = pending.get(reply.id);
+  if (!found) return;
+  pending.delete(reply.id);
+  if (reply.problem) found.reject(reply.problem);
+  else found.resolve(reply.ok);
+}
+
+function send(ask: Ask): void {
+  if (link === 'leader' && worker) worker.postMessage(ask);
+  else if (link !== 'failed') channel.postMessage({ t: 'ask', ask, from: me } satisfies Note);
+}
+
+channel.onmessage = (event: MessageEvent<Note>) => {
+  const note = event.data;
+  switch (note.t) {
+    case 'leader':
+      if (link !== 'leader') {
+        setLink('follower');
+        // What was never answered is asked again; it is the same question, so nothing happens twice.
+        for (const waiting of pending.values()) {
+          waiting.asked = Date.now();
+          send(waiting.ask);
+        }
+      }
+      break;
+    case 'ask':
+      if (link === 'leader' && worker) {
+        relayed.set(note.ask.id, note.from);
+        worker.postMessage(note.ask);
+      }
+      break;
+    case 'told':
+      if (note.to === me) {
+        if (link !== 'leader') setLink('follower');
+        settle(note.reply);
+      }
+      break;
+    case 'news':
+      news(note.what);
+  }
+};
+
+function start(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    worker = started;
+    started.onmessage = (event: MessageEvent<Reply | News | { t: 'ready' } | { t: 'failed'; problem: Problem } | { t: 'released' }>) => {
+      const said = event.data;
+      if (said.t === 'ready') resolve();
+      else if (said.t === 'failed') reject(said.problem);
+      else if (said.t === 'news') {
+        channel.postMessage(said);
+        news(said.what);
+      } else if (said.t === 'reply') {
+        const page = relayed.get(said.id);
+        if (page) {
+          relayed.delete(said.id);
+          channel.postMessage({ t: 'told', reply: said, to: page } satisfies Note);
+        } else settle(said);
+      }
+    };
+    // A crash loses nothing that was saved: the next worker opens the same files, and what was asked is asked again.
+    started.onerror = (event) => {
+      event.preventDefault();
+      reject(asProblem(event.message));
+      if (worker === started) void restart();
+    };
+  });
+}
+
+let restarts = 0;
+
+async function restart(): Promise<void> {
+  worker?.terminate();
+  worker = null;
+  restarts += 1;
+  if (restarts > 3) {
+    setLink('failed', asProblem(null));
+    for (const waiting of pending.values()) waiting.reject(asProblem(null));
+    pending.clear();
+    return;
+  }
+  try {
+    await start();
+    news('status');
+    news('changed');
+    for (const waiting of pending.values()) send(waiting.ask);
+  } catch (error) {
+    setLink('failed', asProblem(error));
+  }
+}
+
+async function lead(): Promise<void> {
+  try {
+    await start();
+    setLink('leader');
+    channel.postMessage({ t: 'leader' } satisfies Note);
+    for (const waiting of pending.values()) send(waiting.ask);
+    await new Promise<void>((resolve) => {
+      giveUp = resolve;
+    });
+  } catch (error) {
+    setLink('failed', asProblem(error));
+    for (const waiting of pending.values()) waiting.reject(asProblem(error));
+    pending.clear();
+    await new Promise(() => undefined);
+  } finally {
+    worker?.terminate();
+    worker = null;
+  }
+}
+
+/** Begins: becomes the page that holds the core, now or when the other one goes. */
+export function begin(): void {
+  const wanted = () =>
+    navigator.locks.request(LOCK, lead).catch(() => {
+      // Somebody took over: this page asks from now on.
+      worker?.terminate();
+      worker = null;
+      setLink('elsewhere');
+      void wanted();
+    });
+  void wanted();
+  setInterval(() => {
+    const late = [...pending.values()].some((waiting) => Date.now() - waiting.asked > LEADER_SILENCE_MS);
+    if (late && link !== 'leader' && link !== 'failed') setLink('elsewhere');
+  }, 1_000);
+  // A page that the system freezes must not keep the files from the others.
+  document.addEventListener('freeze', () => {
+    if (link !== 'leader' || !worker) return;
+    worker.postMessage({ t: 'release' });
+    setLink('starting');
+    giveUp?.();
+    void wanted();
+  });
+}
+
+/** Takes the core from another window that does not answer. */
+export function takeOver(): void {
+  setLink('starting');
+  void navigator.locks.request(LOCK, { steal: true }, lead).catch(() => setLink('elsewhere'));
+}
+
+/** Asks the core. A repeated question is answered once: `call` ids are drawn by the caller. */
+export function ask<N extends CallName>(name: N, args: Args<N>): Promise<Answer<N>> {
+  const question: Ask = { t: 'ask', id: crypto.randomUUID(), name, args, at_ms: Date.now() };
+  return new Promise<Answer<N>>((resolve, reject) => {
+    if (link === 'failed') {
+      reject(failure ?? asProblem(null));
+      return;
+    }
+    pending.set(question.id, {
+      ask: question,
+      resolve: resolve as (value: unknown) => void,
+      reject,
+      asked: Date.now(),
+    });
+    if (link === 'leader' || link === 'follower' || link === 'elsewhere') send(question);
+    else channel.postMessage({ t: 'ask', ask: question, from: me } satisfies Note);
+  });
+}
+
+/** Draws the id of a change: once per press of a button, so that a repeated call changes nothing twice. */
+export const newCall = (): string => crypto.randomUUID();
+
+/** Hears what the core says unasked. Gives the function that ends it. */
+export function onNews(listener: (what: News['what']) => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Hears how this page reaches the core. */
+export function onLink(listener: (link: Link, problem: Problem | null) => void): () => void {
+  linkListeners.add(listener);
+  listener(link, failure);
+  return () => linkListeners.delete(listener);
+}

@@ -1,0 +1,107 @@
+// What pages and the worker say to each other. A page asks, the worker answers; the worker alone owns the database.
+import type { AppState, Messages, Problem, SyncSummary } from './api';
+
+/** What a page may ask besides the messages of the core. */
+export interface HostCalls {
+  /** Is there a store on this device, is it locked, is it enrolled. */
+  status: [Record<string, never>, HostStatus];
+  /** Opens the store with the PIN; without one where none is set yet. */
+  unlock: [{ pin: string | null }, HostStatus];
+  /** Closes the store until the PIN is given. */
+  lock: [Record<string, never>, HostStatus];
+  /** Sets or changes the PIN. */
+  set_pin: [{ pin: string }, HostStatus];
+  /** Enrols this device with a one-time code. */
+  enrol: [{ code: string; label: string }, AppState];
+  /** Talks to the server until everything is exchanged. `pressed`: a person asked. */
+  sync: [{ pressed: boolean }, SyncEnd];
+  /** Deletes everything of this person from the device. */
+  wipe: [Record<string, never>, HostStatus];
+}
+
+/** How the device stands. */
+export interface HostStatus {
+  phase: 'empty' | 'locked' | 'open';
+  /** A PIN is set. */
+  pin: boolean;
+  /** After wrong PINs: not before this moment, in ms since 1970. */
+  wait_until_ms: number;
+  /** A damaged store was set aside when this one was opened. */
+  rescued: { ops: number; drafts: number } | null;
+}
+
+/** How a sync ended. */
+export type SyncEnd = { finished: SyncSummary } | { wait_ms: number };
+
+/** Every call with its arguments and its answer. */
+export type Calls = Messages & HostCalls;
+export type CallName = keyof Calls;
+export type Args<N extends CallName> = Calls[N][0];
+export type Answer<N extends CallName> = Calls[N][1];
+
+/** A question. `at_ms` is drawn once: a repeated question is the same question. */
+export interface Ask {
+  t: 'ask';
+  id: string;
+  name: CallName;
+  args: unknown;
+  at_ms: number;
+}
+
+/** Its answer. */
+export interface Reply {
+  t: 'reply';
+  id: string;
+  ok?: unknown;
+  problem?: Problem;
+}
+
+/** What the worker says unasked: rows have changed, a sync goes on. */
+export interface News {
+  t: 'news';
+  what: 'changed' | 'sync_begun' | 'sync_ended' | 'status';
+}
+
+/** Calls that change what is shown. */
+export const WRITES: ReadonlySet<CallName> = new Set<CallName>([
+  'enrolled',
+  'household_create',
+  'household_set',
+  'household_move',
+  'draft_begin',
+  'draft_correct',
+  'draft_keep',
+  'draft_discard',
+  'draft_finish',
+  'visit_submit',
+  'visit_void',
+  'visit_return',
+  'visit_approve',
+  'plan_create',
+  'plan_cancel',
+  'conflict_settle',
+  'dismiss',
+  'enrol',
+]);
+
+/** Makes a problem out of whatever was thrown. */
+export function asProblem(thrown: unknown): Problem {
+  if (typeof thrown === 'string') {
+    try {
+      const read = JSON.parse(thrown) as Partial<Problem>;
+      if (read.code && read.vi && read.en) {
+        return { code: read.code, vi: read.vi, en: read.en, field: read.field ?? null, findings: read.findings ?? [] };
+      }
+    } catch {
+      // Not one of ours.
+    }
+  }
+  if (thrown && typeof thrown === 'object' && 'code' in thrown && 'vi' in thrown) return thrown as Problem;
+  return {
+    code: 'core_failed',
+    vi: 'Phần lõi của ứng dụng gặp lỗi. Dữ liệu đã lưu vẫn còn; hãy tải lại trang.',
+    en: 'The core of the app failed. Everything saved is still there; reload the page.',
+    field: null,
+    findings: [],
+  };
+}

@@ -1,0 +1,118 @@
+// What every screen knows: how the core is reached, who uses this phone, how the talk with the server stands.
+import type { AppState, PlaceView, Problem } from '../core/api';
+import { ask, begin, onLink, onNews } from '../core/client';
+import type { Link } from '../core/client';
+import { asProblem } from '../core/protocol';
+import { loadLabels } from './labels.svelte';
+import type { Answer, Args, CallName, HostStatus } from '../core/protocol';
+
+/** Between automatic tries when the core asks for no longer wait. */
+const TRY_EVERY_MS = 5 * 60_000;
+
+export const app = $state<{
+  link: Link;
+  failure: Problem | null;
+  status: HostStatus | null;
+  state: AppState | null;
+  places: PlaceView[];
+  syncing: boolean;
+  online: boolean;
+  persisted: boolean | null;
+  updateWaiting: (() => void) | null;
+  /** Grows with every change of the rows: screens that read it are read anew. */
+  version: number;
+}>({
+  link: 'starting',
+  failure: null,
+  status: null,
+  state: null,
+  places: [],
+  syncing: false,
+  online: navigator.onLine,
+  persisted: null,
+  updateWaiting: null,
+  version: 0,
+});
+
+/** Asks the core; a problem is thrown as a `Problem`. */
+export async function call<N extends CallName>(name: N, args: Args<N>): Promise<Answer<N>> {
+  try {
+    return await ask(name, args);
+  } catch (error) {
+    throw asProblem(error);
+  }
+}
+
+/** Reads again what every screen shows. */
+export async function refresh(): Promise<void> {
+  app.status = await call('status', {});
+  if (app.status.phase === 'open') {
+    app.state = await call('state', {});
+    await loadLabels();
+    app.places = app.state.identity ? await call('places', {}) : [];
+  } else {
+    app.state = null;
+    app.places = [];
+  }
+  app.version += 1;
+}
+
+let again: ReturnType<typeof setTimeout> | undefined;
+
+/** Syncs, because a person asked or by itself. Never throws: how it ended stands in the state. */
+export async function sync(pressed: boolean): Promise<Problem | null> {
+  clearTimeout(again);
+  if (!app.state?.identity) return null;
+  let wait = TRY_EVERY_MS;
+  let problem: Problem | null = null;
+  try {
+    const end = await call('sync', { pressed });
+    wait = 'wait_ms' in end ? end.wait_ms : Math.max(end.finished.next_after_ms, TRY_EVERY_MS);
+  } catch (error) {
+    problem = asProblem(error);
+  }
+  again = setTimeout(() => void sync(false), wait);
+  return problem;
+}
+
+let due: ReturnType<typeof setTimeout> | undefined;
+
+/** Something was saved: it is sent soon, together with what follows in the same breath. */
+export function syncSoon(): void {
+  clearTimeout(due);
+  due = setTimeout(() => {
+    if (navigator.onLine) void sync(false);
+  }, 2_000);
+}
+
+/** Begins. Called once. */
+export function start(): void {
+  onLink((link, problem) => {
+    app.link = link;
+    app.failure = problem;
+    if (link === 'leader' || link === 'follower') void refresh().then(() => sync(false));
+  });
+  onNews((what) => {
+    if (what === 'sync_begun') app.syncing = true;
+    if (what === 'sync_ended') app.syncing = false;
+    if (what === 'changed' || what === 'status') void refresh();
+  });
+  addEventListener('online', () => {
+    app.online = true;
+    void sync(false);
+  });
+  addEventListener('offline', () => {
+    app.online = false;
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible' && navigator.onLine) void sync(false);
+  });
+  begin();
+  void askToPersist();
+}
+
+/** Asks the browser to keep the data for good, and remembers what it said. */
+export async function askToPersist(): Promise<void> {
+  if (!navigator.storage?.persist) return;
+  app.persisted = (await navigator.storage.persisted()) || (await navigator.storage.persist());
+}
