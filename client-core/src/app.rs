@@ -371,11 +371,8 @@ impl App {
                 continue;
             }
             let parent = unit.parent.and_then(|parent| units.iter().find(|unit| unit.id == parent));
-            let mut here: Vec<TeamView> = teams
-                .iter()
-                .filter(|team| team.unit == unit.id || Some(team.unit) == unit.parent)
-                .cloned()
-                .collect();
+            let mut here: Vec<TeamView> =
+                teams.iter().filter(|team| team.unit == unit.id || Some(team.unit) == unit.parent).cloned().collect();
             // A person's own team first, then that of the village, then that of the commune.
             here.sort_by_key(|team| (!mine(team), team.unit != unit.id));
             places.push(PlaceView {
@@ -428,7 +425,13 @@ impl App {
 
     fn similar(&mut self, args: NewHouseholdArgs, _: ClaimedMs) -> Answer<Vec<Similar>> {
         let NewHouseholdArgs { village, label, landmark, head, phone } = args;
-        Ok(self.store.similar_households(&NewHousehold { scope: village.map(ScopeId), label, landmark, head, phone })?)
+        Ok(self.store.similar_households(&NewHousehold {
+            scope: village.map(ScopeId),
+            label,
+            landmark,
+            head,
+            phone,
+        })?)
     }
 
     fn household_create(&mut self, args: HouseholdCreateArgs, now: ClaimedMs) -> Answer<Saved> {
@@ -455,8 +458,7 @@ impl App {
     }
 
     fn household_move(&mut self, args: HouseholdMoveArgs, now: ClaimedMs) -> Answer<Saved> {
-        let body =
-            MoveRow { id: args.id, base_ver: ver(&args.seen_ver)?, to: ScopeId(args.to), ext: Ext::default() };
+        let body = MoveRow { id: args.id, base_ver: ver(&args.seen_ver)?, to: ScopeId(args.to), ext: Ext::default() };
         self.save(args.call, Intent::HouseholdMove(body), now)
     }
 
@@ -572,8 +574,7 @@ impl App {
             return Err(Problem::of_findings(errors));
         }
         let form = serde_json::to_string(&args.form).map_err(Problem::usage)?;
-        let body =
-            DraftBody { content, plan: args.form.plan.map(PlanId), form: Some(form), ..before.body };
+        let body = DraftBody { content, plan: args.form.plan.map(PlanId), form: Some(form), ..before.body };
         self.store.update_draft(args.id, &body, now)?;
         Ok(self.store.finish_draft(args.id, args.submit)?)
     }
@@ -613,8 +614,7 @@ impl App {
             follows: args.follows.map(VisitId),
             ext: Ext::default(),
         };
-        let assignee =
-            PlanAssignee { team: TeamId(args.team), user: args.user.map(UserId), ext: Ext::default() };
+        let assignee = PlanAssignee { team: TeamId(args.team), user: args.user.map(UserId), ext: Ext::default() };
         let groups = [(plan::TASK, Raw(task.cbor())), (plan::ASSIGNEE, Raw(assignee.cbor()))];
         let body = sync_protocol::op::CreateRow {
             scope: ScopeId(args.village),
@@ -626,8 +626,7 @@ impl App {
     }
 
     fn plan_cancel(&mut self, args: PlanCancelArgs, now: ClaimedMs) -> Answer<Saved> {
-        let body =
-            sync_protocol::op::CancelPlan { plan: PlanId(args.id), reason: args.reason, ext: Ext::default() };
+        let body = sync_protocol::op::CancelPlan { plan: PlanId(args.id), reason: args.reason, ext: Ext::default() };
         self.save(args.call, Intent::PlanCancel(body), now)
     }
 
@@ -711,8 +710,8 @@ impl App {
     }
 
     fn payment_code(&mut self, args: PaymentCodeArgs, _: ClaimedMs) -> Answer<PaymentCodeView> {
-        let code = PaymentQr::parse(args.text.trim())
-            .map_err(|fault| Problem::new(fault.code(), fault.vi(), fault.en()))?;
+        let code =
+            PaymentQr::parse(args.text.trim()).map_err(|fault| Problem::new(fault.code(), fault.vi(), fault.en()))?;
         Ok(PaymentCodeView {
             acquirers: acquirers(&code.bin).map(|acquirer| acquirer.name.to_owned()).collect(),
             bin: code.bin.clone(),

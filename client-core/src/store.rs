@@ -283,7 +283,9 @@ fn with_cause(location: &Location, error: Error) -> Error {
 /// Whether SQLite could not write, grow or flush a file.
 fn is_failed_write(cause: &(dyn std::error::Error + 'static)) -> bool {
     use rusqlite::ffi::{SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE};
-    let Some(rusqlite::Error::SqliteFailure(failure, _)) = cause.downcast_ref::<rusqlite::Error>() else { return false };
+    let Some(rusqlite::Error::SqliteFailure(failure, _)) = cause.downcast_ref::<rusqlite::Error>() else {
+        return false;
+    };
     [SQLITE_IOERR_WRITE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_FSYNC].contains(&failure.extended_code)
 }
 
@@ -309,16 +311,17 @@ fn connect(location: &Location, key: Option<&StoreKey>) -> Result<Connection> {
         let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
         conn.pragma_update(None, "key", format!("x'{hex}'"))?;
     }
+    if matches!(location, Location::Pool { .. }) {
+        // There is no memory to share between connections; alone, a connection may keep the log's index to itself.
+        // Said before the first page is read: a log that is there already cannot be read otherwise.
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    }
     // A file of a newer app is refused before anything is written to it.
     schema::refuse_foreign(&conn)?;
     conn.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.pragma_update(None, "secure_delete", "ON")?;
-    if matches!(location, Location::Pool { .. }) {
-        // There is no memory to share between connections; alone, a connection may keep the log's index to itself.
-        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
-    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     for (name, value) in PRAGMAS {
         conn.pragma_update(None, name, value)?;

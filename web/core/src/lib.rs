@@ -59,7 +59,9 @@ fn failure(code: &str, vi: &str, en: &str, detail: impl std::fmt::Display) -> Js
 }
 
 fn core_failure(error: &Error) -> JsValue {
-    failure(error.code(), &error.vi(), &error.en(), error)
+    // For whoever is asked for help: what lies behind, without a word of what was entered.
+    let behind = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    failure(error.code(), &error.vi(), &error.en(), format!("{error} {behind}"))
 }
 
 fn pool_failure(error: impl std::fmt::Display) -> JsValue {
@@ -79,8 +81,7 @@ fn closed() -> JsValue {
 impl Core {
     /// Takes hold of the pool in the folder `dir` of the origin's private file system. Fails while another worker has it.
     pub async fn hold(dir: String) -> Result<Core, JsValue> {
-        let settings =
-            OpfsSAHPoolCfgBuilder::new().vfs_name(VFS).directory(&dir).initial_capacity(FILES).build();
+        let settings = OpfsSAHPoolCfgBuilder::new().vfs_name(VFS).directory(&dir).initial_capacity(FILES).build();
         let pool = install::<WasmOsCallback>(&settings, false).await.map_err(pool_failure)?;
         if pool.is_paused() {
             pool.resume().await.map_err(pool_failure)?;
@@ -174,7 +175,8 @@ impl Core {
 
     fn last_number(&self) -> Result<u32, JsValue> {
         let names = self.pool.names().map_err(pool_failure)?;
-        let number = |file: &String| file.trim_start_matches('/').strip_prefix("field-")?.strip_suffix(".db")?.parse().ok();
+        let number =
+            |file: &String| file.trim_start_matches('/').strip_prefix("field-")?.strip_suffix(".db")?.parse().ok();
         Ok(names.iter().filter_map(number).max().unwrap_or(1))
     }
 }

@@ -90,6 +90,7 @@ export function asProblem(thrown: unknown): Problem {
     try {
       const read = JSON.parse(thrown) as Partial<Problem>;
       if (read.code && read.vi && read.en) {
+        if ('detail' in read && read.detail) console.warn(read.code, read.detail);
         return { code: read.code, vi: read.vi, en: read.en, field: read.field ?? null, findings: read.findings ?? [] };
       }
     } catch {
