@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::access::{Access, Action, Principal, Role, authorise, roles};
+use crate::calendar::Report;
 use crate::catalogue::Catalogue;
 use crate::cbor::{Cbor, Malformed};
 use crate::ids::*;
@@ -52,6 +53,25 @@ pub trait State {
     fn grant(&mut self, id: GrantId) -> Result<Option<Grant>, Self::Error>;
     /// A user's grants, ended ones too.
     fn grants_of(&mut self, user: UserId) -> Result<Vec<Grant>, Self::Error>;
+    /// The hash of what a report shows now (`ReportDocument::figures_hash`, in Vietnamese), with these typed texts; `None`
+    /// where the rows for it are not all here. A phone never has them all; a server always answers.
+    fn report_figures(&mut self, report: &ReportOf<'_>) -> Result<Option<[u8; 32]>, Self::Error> {
+        let _ = report;
+        Ok(None)
+    }
+}
+
+/// A report that is about to be handed in.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportOf<'r> {
+    /// Whose.
+    pub unit: UnitId,
+    /// Which one.
+    pub report: Report,
+    /// The last reporting month of its period.
+    pub month: Month,
+    /// What was typed into it, by code of the place.
+    pub texts: &'r [(String, String)],
 }
 
 /// An account, without its secrets.
