@@ -24,6 +24,7 @@ mod tests;
 #[cfg(feature = "museum")]
 mod trial;
 mod view;
+mod village;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ pub use search::{HouseholdHit, NewHousehold, Similar};
 #[cfg(feature = "museum")]
 pub use trial::Damage;
 pub use view::{Saved, VisitEntry};
+pub use village::{FieldCase, RecognitionView, StepView};
 
 pub(crate) use base::Applied;
 pub(crate) use kv::{OVERLAY_DIRTY, SYNC_RUNNING};

@@ -7,6 +7,8 @@
 
 #[path = "field/notices.rs"]
 mod notices;
+#[path = "field/village.rs"]
+mod village;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -168,6 +170,11 @@ enum Command {
         #[arg(long)]
         day: Option<String>,
     },
+    /// Vụ việc từ hiện trường và câu trả lời · cases from the field with their answers.
+    FieldCases,
+    /// Công nhận công dân số · recognitions.
+    #[command(subcommand)]
+    Recognitions(village::Recognitions),
     /// Chợ của xã · markets of the commune.
     Markets,
     /// Khoá học trên máy, làm được khi không có mạng · courses that this phone carries; they work without a connection.
@@ -660,6 +667,8 @@ impl Field {
             }
             Command::Announcements { day } => self.announcements(day.as_deref()),
             Command::Campaigns { village, day } => self.campaigns(village.as_deref(), day.as_deref()),
+            Command::FieldCases => self.field_cases(),
+            Command::Recognitions(command) => self.recognitions(command),
             Command::Markets => self.markets(),
             Command::Courses(command) => self.courses(command),
             Command::Doctor => self.doctor(),
