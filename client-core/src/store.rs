@@ -11,6 +11,8 @@ mod exhibits;
 mod figures;
 mod index;
 mod kv;
+mod learning;
+mod notices;
 mod outbox;
 mod pack;
 mod queries;
@@ -22,6 +24,7 @@ mod tests;
 #[cfg(feature = "museum")]
 mod trial;
 mod view;
+mod village;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -38,6 +41,8 @@ pub use counts::{Cell, CountTotals, Counts, ExplainedCell, Explanation};
 pub use drafts::{Draft, DraftBody};
 pub use figures::{FigureSheet, RowsOf};
 pub use kv::{Enrolment, Held, Identity, SyncState};
+pub use learning::{CourseView, Taken};
+pub use notices::{AnnouncementView, CampaignLine, CampaignView, MarketView};
 pub use outbox::{OpState, OutboxOp};
 pub use queries::*;
 pub use rescue::Rescue;
@@ -46,6 +51,7 @@ pub use search::{HouseholdHit, NewHousehold, Similar};
 #[cfg(feature = "museum")]
 pub use trial::Damage;
 pub use view::{Saved, VisitEntry};
+pub use village::{FieldCase, RecognitionView, StepView};
 
 pub(crate) use base::Applied;
 pub(crate) use kv::{OVERLAY_DIRTY, SYNC_RUNNING};

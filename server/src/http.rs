@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod announcements;
 pub mod cases;
 pub mod counts;
 pub mod error;
@@ -180,6 +181,8 @@ routes! {
     "/api/v1/targets" { post office::draft_target }
     "/api/v1/targets/{id}" { patch office::change_target }
     "/api/v1/targets/{id}/publish" { post office::publish_target }
+    "/api/v1/announcements" { get announcements::list, post announcements::publish }
+    "/api/v1/announcements/{id}/withdraw" { post announcements::withdraw }
     "/api/v1/counts" { get counts::counts }
     "/api/v1/figures" { get counts::figures }
     "/api/v1/figures/{code}/behind" { get counts::behind }

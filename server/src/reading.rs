@@ -4,6 +4,7 @@
 //! made only from a principal. Reading one visit or household leaves an audit entry, a list leaves one with its filter
 //! and count; the answer goes out after the entry is on disk. Source: docs/SECURITY.md, "Authorisation".
 
+pub mod announcements;
 pub mod cases;
 pub mod country;
 pub mod counts;

@@ -5,6 +5,7 @@
 //! Source: docs/PROTOCOL.md, "Deciding".
 
 mod admin;
+mod announcements;
 mod cases;
 mod field_cases;
 mod households;
@@ -372,6 +373,8 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Intent::SupportRevoke(body) => merits::revoke_support(state, context, op, body),
         Intent::ReorganisationRecord(body) => admin::record_reorganisation(state, context, op, body),
         Intent::ReorganisationUndo(body) => admin::undo_reorganisation(state, context, op, body),
+        Intent::AnnouncementPublish(body) => announcements::publish(state, context, op, body),
+        Intent::AnnouncementWithdraw(body) => announcements::withdraw(state, context, op, body),
     };
     match decided.and_then(|decision| readable(&decision).map(|()| decision).map_err(Stop::Refused)) {
         Ok(decision) => Ok(decision),

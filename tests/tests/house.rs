@@ -597,7 +597,7 @@ fn words_of_pages(root: &Path) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let read = |lang: &str, breaches: &mut Vec<Breach>| -> Vec<(String, String)> {
         let file = format!("web/strings/{lang}.json");
-        let Ok(text) = std::fs::read_to_string(root.join(&file)) else { return Vec::new() };
+        let Ok(text) = fs::read_to_string(root.join(&file)) else { return Vec::new() };
         let words: BTreeMap<String, String> = match serde_json::from_str(&text) {
             Ok(words) => words,
             Err(error) => {
@@ -653,7 +653,7 @@ fn words_of_pages(root: &Path) -> Vec<Breach> {
             && !file.contains("/wasm/")
     });
     for file in pages {
-        let Ok(text) = std::fs::read_to_string(root.join(&file)) else { continue };
+        let Ok(text) = fs::read_to_string(root.join(&file)) else { continue };
         for (at, line) in text.lines().enumerate() {
             for word in line.split('\'').skip(1).step_by(2) {
                 if known.contains(word) {

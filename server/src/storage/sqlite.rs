@@ -1,5 +1,7 @@
 //! The embedded engine: one file, one writer thread with group commit, a few read-only connections.
 
+mod notices;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -17,7 +19,8 @@ const APPLICATION_ID: i64 = 0x5468_5376;
 const STEPS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_init.sql")),
     (2, include_str!("../../migrations/sqlite/0002_former_parent.sql")),
-    (5, include_str!("../../migrations/sqlite/0005_snapshots.sql")),
+    (3, include_str!("../../migrations/sqlite/0003_notices.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_snapshots.sql")),
 ];
 /// Most jobs in one commit.
 const GROUP_MAX: usize = 256;
@@ -128,6 +131,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     for (to, sql) in STEPS.iter().filter(|step| step.0 > found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(sql)?;
+        if *to == notices::STEP {
+            notices::count_again(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", to)?;
         transaction.commit()?;
