@@ -8,12 +8,15 @@ mod args;
 mod form;
 mod views;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use sync_protocol::calendar::{Period as Span, PeriodKind};
 use sync_protocol::catalogue::Catalogue;
 use sync_protocol::cbor::{Cbor, Ext, Raw};
+use sync_protocol::course::Courses;
 use sync_protocol::decide::reporting_month;
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
@@ -267,6 +270,18 @@ messages! {
     attention(NoArgs) -> Vec<OutboxOp>;
     /// A refused op has been dealt with.
     dismiss(ById) -> NoArgs;
+    /// Announcements in force today.
+    announcements(OnDay) -> Vec<AnnouncementView>;
+    /// Campaigns that hold for a village, with its own counts.
+    campaigns(CampaignsArgs) -> Vec<CampaignView>;
+    /// Cases from the field of the villages on this phone, with their answers.
+    field_cases(NoArgs) -> Vec<FieldCase>;
+    /// The courses that this phone carries, with the person's own results.
+    courses(NoArgs) -> Vec<CourseView>;
+    /// One course: its cards and its questions.
+    course(CourseArgs) -> CourseContentView;
+    /// Scores a quiz and keeps the result.
+    quiz(QuizArgs) -> QuizView;
     /// The catalogue of activities: what a form asks.
     catalogue(NoArgs) -> Json;
     /// Reads a payment code. Account and name are dropped while reading.
@@ -690,6 +705,34 @@ impl App {
             if args.official { (View::Official, RowsOf::Server) } else { (View::Provisional, RowsOf::Phone) };
         let figures = self.store.figures(UnitId(args.unit), span, view, rows)?;
         Ok(FiguresView::of(&figures, Indicators::shipped()))
+    }
+
+    fn announcements(&mut self, args: OnDay, now: ClaimedMs) -> Answer<Vec<AnnouncementView>> {
+        let day = self.day(args.day.as_deref(), now)?;
+        Ok(self.store.announcements(day)?)
+    }
+
+    fn campaigns(&mut self, args: CampaignsArgs, now: ClaimedMs) -> Answer<Vec<CampaignView>> {
+        let day = self.day(args.day.as_deref(), now)?;
+        Ok(self.store.campaigns(UnitId(args.village), day)?)
+    }
+
+    fn field_cases(&mut self, _: NoArgs, _: ClaimedMs) -> Answer<Vec<FieldCase>> {
+        Ok(self.store.field_cases()?)
+    }
+
+    fn courses(&mut self, _: NoArgs, _: ClaimedMs) -> Answer<Vec<CourseView>> {
+        Ok(self.store.courses()?)
+    }
+
+    fn course(&mut self, args: CourseArgs, _: ClaimedMs) -> Answer<CourseContentView> {
+        Ok(CourseContentView::of(Courses::shipped().course(&args.code).ok_or(Error::NotFound)?))
+    }
+
+    fn quiz(&mut self, args: QuizArgs, now: ClaimedMs) -> Answer<QuizView> {
+        let chosen: Vec<BTreeSet<String>> = args.chosen.into_iter().map(|codes| codes.into_iter().collect()).collect();
+        let taken = self.store.take_quiz_once(&args.code, &chosen, Salt(*args.call.as_bytes()), now)?;
+        Ok(QuizView { right: taken.right, of: taken.of, passed: taken.passed })
     }
 
     fn outbox(&mut self, _: NoArgs, _: ClaimedMs) -> Answer<Vec<OutboxOp>> {

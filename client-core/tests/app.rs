@@ -10,6 +10,9 @@ use client_core::{ClaimedMs, Random};
 use serde_json::{Value, json};
 use support::*;
 use sync_protocol::access::Role;
+use sync_protocol::cbor::{Cbor, Ext, Raw};
+use sync_protocol::entity::{MemberIdentity, team_member};
+use sync_protocol::row::RowType;
 
 /// 2026-11-20, ten in the morning in Việt Nam.
 const NOW: ClaimedMs = ClaimedMs(1_795_143_600_000);
@@ -212,6 +215,27 @@ fn a_place_names_its_team_and_what_one_is_there() {
     assert_eq!(places.as_array().unwrap().len(), 1);
     assert_eq!(places[0]["roles"], json!(["member", "team_leader"]));
     assert_eq!(places[0]["teams"][0]["id"], json!(team()));
+}
+
+#[test]
+fn a_quiz_is_scored_here_and_its_right_answers_are_not_given_away() {
+    let (mut server, mut app) = phone();
+    let who = MemberIdentity { team: team(), user: user(1), display_name: "Giàng A Páo".into(), ext: Ext::default() };
+    server.put_register(village_a().into(), RowType::TEAM_MEMBER, id(920), [(team_member::IDENTITY, Raw(who.cbor()))]);
+    sync(&mut app, &mut server);
+    let courses = ask(&mut app, "courses", json!({}));
+    let code = courses[0]["code"].clone();
+    assert_eq!((&courses[0]["attempts"], &courses[0]["passed"]), (&json!(0), &json!(false)));
+    let course = ask(&mut app, "course", json!({"code": code}));
+    assert!(!course.to_string().contains("\"right\""), "{course}");
+    let questions = course["questions"].as_array().unwrap().len();
+    let none: Vec<Vec<String>> = vec![vec![]; questions];
+    let attempt = json!({"call": call(1), "code": code, "chosen": none});
+    let taken = ask(&mut app, "quiz", attempt.clone());
+    assert_eq!((&taken["right"], &taken["of"], &taken["passed"]), (&json!(0), &json!(questions), &json!(false)));
+    ask(&mut app, "quiz", attempt);
+    assert_eq!(ask(&mut app, "courses", json!({}))[0]["attempts"], 1, "the same press is the same attempt");
+    assert_eq!(refused(&mut app, "course", json!({"code": "none"})).code, "not_found");
 }
 
 #[test]

@@ -91,6 +91,7 @@ fn core(toolchain: Toolchain) -> Result<PathBuf, Failure> {
     build.env("CC_wasm32_unknown_unknown", clang().unwrap_or("clang"));
     build.env("AR_wasm32_unknown_unknown", llvm_ar().unwrap_or("llvm-ar"));
     build.env("CFLAGS_wasm32_unknown_unknown", C_FLAGS.join(" "));
+    build.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS.join(" "));
     step(&mut build)?;
     Ok(folder.join(TARGET).join(PROFILE).join("field_web.wasm"))
 }
@@ -110,6 +111,28 @@ const C_FLAGS: &[&str] = &[
     "-DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR",
     "-DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR",
     "-DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR",
+];
+
+/// Parts of SQLite that the store does not use.
+const SQLITE_FLAGS: &[&str] = &[
+    "-USQLITE_ENABLE_BYTECODE_VTAB",
+    "-USQLITE_ENABLE_COLUMN_METADATA",
+    "-USQLITE_ENABLE_DBPAGE_VTAB",
+    "-USQLITE_ENABLE_DBSTAT_VTAB",
+    "-USQLITE_ENABLE_MATH_FUNCTIONS",
+    "-USQLITE_ENABLE_OFFSET_SQL_FUNC",
+    "-USQLITE_ENABLE_PREUPDATE_HOOK",
+    "-USQLITE_ENABLE_RTREE",
+    "-USQLITE_ENABLE_SESSION",
+    "-USQLITE_ENABLE_STMTVTAB",
+    "-USQLITE_ENABLE_UNKNOWN_SQL_FUNCTION",
+    "-DSQLITE_OMIT_AUTHORIZATION",
+    "-DSQLITE_OMIT_COMPLETE",
+    "-DSQLITE_OMIT_DESERIALIZE",
+    "-DSQLITE_OMIT_GET_TABLE",
+    "-DSQLITE_OMIT_JSON",
+    "-DSQLITE_OMIT_PROGRESS_CALLBACK",
+    "-DSQLITE_OMIT_TCL_VARIABLE",
 ];
 
 fn npm(folder: &Path) -> Command {

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 
 /// A course, and how its member stands with it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct CourseView {
     /// Its code.
     pub code: String,
@@ -100,12 +101,28 @@ impl Store {
         now: ClaimedMs,
         random: &mut dyn Random,
     ) -> Result<Taken> {
+        let mut salt = [0; 16];
+        random.fill(&mut salt);
+        self.take_quiz_once(code, chosen, Salt(salt), now)
+    }
+
+    /// As [`Store::take_quiz`], under a salt that the caller drew: the same call again is the same attempt.
+    ///
+    /// # Errors
+    /// As [`Store::take_quiz`].
+    pub fn take_quiz_once(
+        &mut self,
+        code: &str,
+        chosen: &[BTreeSet<String>],
+        salt: Salt,
+        now: ClaimedMs,
+    ) -> Result<Taken> {
         let course = Courses::shipped().course(code).ok_or(Error::NotFound)?;
         let member = self.own_membership()?;
         let score = course.score(chosen);
         let (right, of) = (score.right, score.of);
         let body = SetCourseResult { member, course: code.to_owned(), right, of, ext: Ext::default() };
-        let saved = self.save(Intent::CourseResultSet(body), now, random)?;
+        let saved = self.save_once(Intent::CourseResultSet(body), salt, now)?;
         Ok(Taken { right, of, passed: score.reaches(course.pass_percent), saved })
     }
 }

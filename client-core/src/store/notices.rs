@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 
 /// An announcement in force.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AnnouncementView {
     /// Which one.
     pub id: AnnouncementId,
@@ -34,6 +35,7 @@ pub struct AnnouncementView {
 
 /// A campaign that holds for a village.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct CampaignView {
     /// Which one.
     pub id: CampaignId,
@@ -55,6 +57,7 @@ pub struct CampaignView {
 
 /// What a village did for one kind of a campaign: achieved activities, as this phone shows them, sent or not.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct CampaignLine {
     /// The kind of activity.
     pub kind: String,

@@ -10,6 +10,7 @@ use crate::error::Result;
 
 /// A case from the field, as its village sees it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct FieldCase {
     /// Which one.
     pub id: CaseId,
@@ -31,6 +32,7 @@ pub struct FieldCase {
 
 /// One step of a case or of a recognition.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct StepView {
     /// Where it came to.
     pub to: String,
