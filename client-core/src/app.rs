@@ -151,7 +151,7 @@ macro_rules! messages {
 #[cfg(feature = "ts")]
 struct Types {
     config: ts_rs::Config,
-    done: std::collections::BTreeSet<String>,
+    done: BTreeSet<String>,
     text: String,
 }
 

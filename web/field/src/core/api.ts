@@ -61,11 +61,6 @@ findings: Array<FormFinding>, };
 export type ScopeId = string;
 
 /**
- * What the comparison with the server's proof said.
- */
-export type DigestCheck = "agrees" | "recounted" | "ask_heads" | "differs";
-
-/**
  * Why there was no answer.
  */
 export type Failure = "network" | "cut" | "sign_in" | { "busy": { 
@@ -78,6 +73,11 @@ retry_after_ms: number, } } | "too_large" | "update_needed" | "server_full" | { 
  * How a session ended.
  */
 export type Ended = "running" | "complete" | "incomplete" | { "failed": Failure } | "stalled" | "too_early" | "wiped";
+
+/**
+ * What the comparison with the server's proof said.
+ */
+export type DigestCheck = "agrees" | "recounted" | "ask_heads" | "differs";
 
 /**
  * What a session did.
@@ -162,6 +162,58 @@ next_after_ms: number, };
 export type NoArgs = Record<symbol, never>;
 
 /**
+ * A person with an account.
+ */
+export type UserId = string;
+
+/**
+ * One installation of the app, not one person: families share phones.
+ */
+export type DeviceId = string;
+
+/**
+ * One role in one scope.
+ */
+export type Held = { 
+/**
+ * Where.
+ */
+scope: ScopeId, 
+/**
+ * Which; a code of `Role`.
+ */
+role: string, };
+
+/**
+ * Who uses this store. Without any secret.
+ */
+export type Identity = { 
+/**
+ * The user.
+ */
+user: UserId, 
+/**
+ * The user's name.
+ */
+display_name: string, 
+/**
+ * The device.
+ */
+device: DeviceId, 
+/**
+ * The server's address.
+ */
+server: string | null, 
+/**
+ * What the user holds, as of the last contact.
+ */
+holdings: Array<Held>, 
+/**
+ * Revision of the user's grants.
+ */
+grants_rev: number, };
+
+/**
  * What the strip at the top of every screen says.
  */
 export type SyncState = { 
@@ -229,58 +281,6 @@ bytes_up: number,
  * Bytes received this month.
  */
 bytes_down: number, };
-
-/**
- * One role in one scope.
- */
-export type Held = { 
-/**
- * Where.
- */
-scope: ScopeId, 
-/**
- * Which; a code of `Role`.
- */
-role: string, };
-
-/**
- * A person with an account.
- */
-export type UserId = string;
-
-/**
- * One installation of the app, not one person: families share phones.
- */
-export type DeviceId = string;
-
-/**
- * Who uses this store. Without any secret.
- */
-export type Identity = { 
-/**
- * The user.
- */
-user: UserId, 
-/**
- * The user's name.
- */
-display_name: string, 
-/**
- * The device.
- */
-device: DeviceId, 
-/**
- * The server's address.
- */
-server: string | null, 
-/**
- * What the user holds, as of the last contact.
- */
-holdings: Array<Held>, 
-/**
- * Revision of the user's grants.
- */
-grants_rev: number, };
 
 /**
  * What every screen shows at its top.
@@ -362,9 +362,9 @@ export type OnDay = {
 day?: string, };
 
 /**
- * A household.
+ * A visit; also the id of the event that recorded it.
  */
-export type HouseholdId = string;
+export type VisitId = string;
 
 /**
  * A community digital team.
@@ -372,19 +372,19 @@ export type HouseholdId = string;
 export type TeamId = string;
 
 /**
- * A visit; also the id of the event that recorded it.
+ * A household.
  */
-export type VisitId = string;
-
-/**
- * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
- */
-export type UnitId = string;
+export type HouseholdId = string;
 
 /**
  * A planned visit.
  */
 export type PlanId = string;
+
+/**
+ * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
+ */
+export type UnitId = string;
 
 /**
  * A planned visit.
@@ -1083,6 +1083,30 @@ place?: [number, number],
 plan?: string, };
 
 /**
+ * One activity inside a visit.
+ */
+export type ActivityId = string;
+
+export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
+
+/**
+ * One activity of a visit.
+ */
+export type ActivityView = { 
+/**
+ * Which one.
+ */
+id: ActivityId, 
+/**
+ * A kind of the catalogue.
+ */
+kind: string, 
+/**
+ * The answers, as `Catalogue::to_json_fields` writes them.
+ */
+fields: JsonValue, };
+
+/**
  * One reason of a return, at the place it is about.
  */
 export type ReasonView = { 
@@ -1140,30 +1164,6 @@ note: string | null,
  * Whether the review is about the content that holds now.
  */
 current: boolean, };
-
-export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
-
-/**
- * One activity inside a visit.
- */
-export type ActivityId = string;
-
-/**
- * One activity of a visit.
- */
-export type ActivityView = { 
-/**
- * Which one.
- */
-id: ActivityId, 
-/**
- * A kind of the catalogue.
- */
-kind: string, 
-/**
- * The answers, as `Catalogue::to_json_fields` writes them.
- */
-fields: JsonValue, };
 
 /**
  * One visit.
@@ -1826,14 +1826,14 @@ indicators: Array<FigureView>,
 kinds: Array<FigureView>, };
 
 /**
- * How far an op has come.
- */
-export type OpState = "pending" | "sent" | "decided" | "echoed" | "durable";
-
-/**
  * Milliseconds since 1970-01-01T00:00:00Z, as a device's clock claimed. For people to read; it decides nothing (P15).
  */
 export type ClaimedMs = number;
+
+/**
+ * How far an op has come.
+ */
+export type OpState = "pending" | "sent" | "decided" | "echoed" | "durable";
 
 /**
  * One op, for people.
