@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, request as forward } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -65,6 +66,43 @@ export async function startServer() {
       await rm(data, { recursive: true, force: true });
     },
   };
+}
+
+/** A line between phones and the server that can change what passes: another version of the app, a server that is gone. */
+export async function startLine(server) {
+  const line = { change: null, down: false };
+  const listener = createServer((request, response) => {
+    if (line.down) {
+      request.socket.destroy();
+      return;
+    }
+    const target = new URL(request.url, server.base);
+    const forwarded = forward(target, { method: request.method, headers: { ...request.headers, host: target.host } }, (answer) => {
+      const parts = [];
+      answer.on('data', (part) => parts.push(part));
+      answer.on('end', () => {
+        const headers = { ...answer.headers };
+        let body = Buffer.concat(parts);
+        const changed = line.change?.(request.url, body);
+        if (changed) {
+          body = changed;
+          headers['content-length'] = String(body.length);
+        }
+        response.writeHead(answer.statusCode, headers);
+        response.end(body);
+      });
+    });
+    forwarded.on('error', () => request.socket.destroy());
+    request.pipe(forwarded);
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  line.base = `http://127.0.0.1:${listener.address().port}`;
+  line.sample = server.sample;
+  line.end = () => {
+    listener.closeAllConnections();
+    return new Promise((resolve) => listener.close(resolve));
+  };
+  return line;
 }
 
 /** The officer of the sample commune, by the API. */

@@ -98,13 +98,18 @@ impl Core {
     /// Opens the store, or makes a new one. `key`: 32 bytes of key and 16 of salt.
     ///
     /// A damaged store stays where it is; a new one takes over what was not sent yet. The answer says so:
-    /// `{"rescued": {"ops": 3, "drafts": 1} | null}`.
-    pub fn open(&mut self, key: &[u8]) -> Result<String, JsValue> {
+    /// `{"rescued": {"ops": 3, "drafts": 1} | null, "lost": false}`.
+    ///
+    /// `fresh`: the key was drawn just now. A store that is there all the same belongs to a key that is gone: it stays where it
+    /// is, nobody can read it, and a new one begins; `lost` says so.
+    pub fn open(&mut self, key: &[u8], fresh: bool) -> Result<String, JsValue> {
         let Ok(key) = <[u8; 48]>::try_from(key) else {
             return Err(failure("bad_key", "Khóa không đúng.", "The key does not fit.", key.len()));
         };
         let key = StoreKey(key);
-        let number = self.last_number()?;
+        let found = self.last_number()?;
+        let lost = fresh && found.is_some();
+        let number = found.unwrap_or(0) + u32::from(lost || found.is_none());
         let place = |number: u32| Location::Pool { vfs: VFS.to_owned(), name: name(number) };
         let opened = Store::open(place(number), Some(&key)).and_then(|mut store| {
             store.check_pages()?;
@@ -122,7 +127,7 @@ impl Core {
         };
         self.file = Some(name(number));
         self.app = Some(App::new(store, Box::new(BrowserRandom)));
-        Ok(json!({"rescued": rescued}).to_string())
+        Ok(json!({"rescued": rescued, "lost": lost}).to_string())
     }
 
     /// Answers a message: `{"ok": …}` or `{"problem": …}`. `now` is this phone's clock in ms.
@@ -173,11 +178,11 @@ impl Core {
         self.pool.clear().map_err(pool_failure)
     }
 
-    fn last_number(&self) -> Result<u32, JsValue> {
+    fn last_number(&self) -> Result<Option<u32>, JsValue> {
         let names = self.pool.names().map_err(pool_failure)?;
         let number =
             |file: &String| file.trim_start_matches('/').strip_prefix("field-")?.strip_suffix(".db")?.parse().ok();
-        Ok(names.iter().filter_map(number).max().unwrap_or(1))
+        Ok(names.iter().filter_map(number).max())
     }
 }
 

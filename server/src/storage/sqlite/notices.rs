@@ -1,4 +1,4 @@
-//! The part of schema step 4 that SQL cannot do: counts and sums of the buckets that rows left and came into.
+//! The part of schema step 3 that SQL cannot do: counts and sums of the buckets that rows left and came into.
 
 use rusqlite::{Connection, params};
 use sync_protocol::digest::Digest;

@@ -28,6 +28,8 @@ export interface HostStatus {
   wait_until_ms: number;
   /** A damaged store was set aside when this one was opened. */
   rescued: { ops: number; drafts: number } | null;
+  /** The browser had thrown the key of an earlier store away: what was not sent from it is gone. */
+  lost: boolean;
 }
 
 /** How a sync ended. */
