@@ -77,7 +77,7 @@ export async function startLine(server) {
       return;
     }
     const target = new URL(request.url, server.base);
-    const forwarded = forward(target, { method: request.method, headers: { ...request.headers, host: target.host } }, (answer) => {
+    const forwarded = forward(target, { method: request.method, headers: { ...request.headers, host: target.host, 'accept-encoding': 'identity' } }, (answer) => {
       const parts = [];
       answer.on('data', (part) => parts.push(part));
       answer.on('end', () => {

@@ -35,7 +35,7 @@ export default async function journey(server) {
     await phone.unlock();
     await phone.home();
     await phone.page.getByText('Đã gửi hết').waitFor();
-    const found = await officer.post('/api/v1/households/search', { village: place.village.id, query: label });
+    const found = await officer.post('/api/v1/households/search', { village: place.village.id, q: label });
     assert.equal(found.items.length, 1, 'it arrived, once');
   } finally {
     await phone.end();
