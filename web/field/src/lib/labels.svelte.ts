@@ -20,6 +20,8 @@ export const labels = {
   fieldOf: (kind: string, field: string): Field | undefined =>
     labels.kindOf(kind)?.fields.find((known) => known.code === field),
   field: (kind: string, field: string): string => words(labels.fieldOf(kind, field), field),
+  /** Words of anything that the catalogue names. */
+  said: (named: { vi: string; en: string }): string => pick(named),
   /** A choice of one of the catalogue's lists. */
   choice: (list: string, code: string): string =>
     words(read.catalogue?.lists[list]?.find((choice) => choice.code === code), code),
