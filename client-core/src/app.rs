@@ -8,12 +8,15 @@ mod args;
 mod form;
 mod views;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use sync_protocol::calendar::{Period as Span, PeriodKind};
 use sync_protocol::catalogue::Catalogue;
 use sync_protocol::cbor::{Cbor, Ext, Raw};
+use sync_protocol::course::Courses;
 use sync_protocol::decide::reporting_month;
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
@@ -148,7 +151,7 @@ macro_rules! messages {
 #[cfg(feature = "ts")]
 struct Types {
     config: ts_rs::Config,
-    done: std::collections::BTreeSet<String>,
+    done: BTreeSet<String>,
     text: String,
 }
 
@@ -267,6 +270,18 @@ messages! {
     attention(NoArgs) -> Vec<OutboxOp>;
     /// A refused op has been dealt with.
     dismiss(ById) -> NoArgs;
+    /// Announcements in force today.
+    announcements(OnDay) -> Vec<AnnouncementView>;
+    /// Campaigns that hold for a village, with its own counts.
+    campaigns(CampaignsArgs) -> Vec<CampaignView>;
+    /// Cases from the field of the villages on this phone, with their answers.
+    field_cases(NoArgs) -> Vec<FieldCase>;
+    /// The courses that this phone carries, with the person's own results.
+    courses(NoArgs) -> Vec<CourseView>;
+    /// One course: its cards and its questions.
+    course(CourseArgs) -> CourseContentView;
+    /// Scores a quiz and keeps the result.
+    quiz(QuizArgs) -> QuizView;
     /// The catalogue of activities: what a form asks.
     catalogue(NoArgs) -> Json;
     /// Reads a payment code. Account and name are dropped while reading.
@@ -371,11 +386,8 @@ impl App {
                 continue;
             }
             let parent = unit.parent.and_then(|parent| units.iter().find(|unit| unit.id == parent));
-            let mut here: Vec<TeamView> = teams
-                .iter()
-                .filter(|team| team.unit == unit.id || Some(team.unit) == unit.parent)
-                .cloned()
-                .collect();
+            let mut here: Vec<TeamView> =
+                teams.iter().filter(|team| team.unit == unit.id || Some(team.unit) == unit.parent).cloned().collect();
             // A person's own team first, then that of the village, then that of the commune.
             here.sort_by_key(|team| (!mine(team), team.unit != unit.id));
             places.push(PlaceView {
@@ -428,7 +440,13 @@ impl App {
 
     fn similar(&mut self, args: NewHouseholdArgs, _: ClaimedMs) -> Answer<Vec<Similar>> {
         let NewHouseholdArgs { village, label, landmark, head, phone } = args;
-        Ok(self.store.similar_households(&NewHousehold { scope: village.map(ScopeId), label, landmark, head, phone })?)
+        Ok(self.store.similar_households(&NewHousehold {
+            scope: village.map(ScopeId),
+            label,
+            landmark,
+            head,
+            phone,
+        })?)
     }
 
     fn household_create(&mut self, args: HouseholdCreateArgs, now: ClaimedMs) -> Answer<Saved> {
@@ -455,8 +473,7 @@ impl App {
     }
 
     fn household_move(&mut self, args: HouseholdMoveArgs, now: ClaimedMs) -> Answer<Saved> {
-        let body =
-            MoveRow { id: args.id, base_ver: ver(&args.seen_ver)?, to: ScopeId(args.to), ext: Ext::default() };
+        let body = MoveRow { id: args.id, base_ver: ver(&args.seen_ver)?, to: ScopeId(args.to), ext: Ext::default() };
         self.save(args.call, Intent::HouseholdMove(body), now)
     }
 
@@ -572,8 +589,7 @@ impl App {
             return Err(Problem::of_findings(errors));
         }
         let form = serde_json::to_string(&args.form).map_err(Problem::usage)?;
-        let body =
-            DraftBody { content, plan: args.form.plan.map(PlanId), form: Some(form), ..before.body };
+        let body = DraftBody { content, plan: args.form.plan.map(PlanId), form: Some(form), ..before.body };
         self.store.update_draft(args.id, &body, now)?;
         Ok(self.store.finish_draft(args.id, args.submit)?)
     }
@@ -613,8 +629,7 @@ impl App {
             follows: args.follows.map(VisitId),
             ext: Ext::default(),
         };
-        let assignee =
-            PlanAssignee { team: TeamId(args.team), user: args.user.map(UserId), ext: Ext::default() };
+        let assignee = PlanAssignee { team: TeamId(args.team), user: args.user.map(UserId), ext: Ext::default() };
         let groups = [(plan::TASK, Raw(task.cbor())), (plan::ASSIGNEE, Raw(assignee.cbor()))];
         let body = sync_protocol::op::CreateRow {
             scope: ScopeId(args.village),
@@ -626,8 +641,7 @@ impl App {
     }
 
     fn plan_cancel(&mut self, args: PlanCancelArgs, now: ClaimedMs) -> Answer<Saved> {
-        let body =
-            sync_protocol::op::CancelPlan { plan: PlanId(args.id), reason: args.reason, ext: Ext::default() };
+        let body = sync_protocol::op::CancelPlan { plan: PlanId(args.id), reason: args.reason, ext: Ext::default() };
         self.save(args.call, Intent::PlanCancel(body), now)
     }
 
@@ -693,6 +707,34 @@ impl App {
         Ok(FiguresView::of(&figures, Indicators::shipped()))
     }
 
+    fn announcements(&mut self, args: OnDay, now: ClaimedMs) -> Answer<Vec<AnnouncementView>> {
+        let day = self.day(args.day.as_deref(), now)?;
+        Ok(self.store.announcements(day)?)
+    }
+
+    fn campaigns(&mut self, args: CampaignsArgs, now: ClaimedMs) -> Answer<Vec<CampaignView>> {
+        let day = self.day(args.day.as_deref(), now)?;
+        Ok(self.store.campaigns(UnitId(args.village), day)?)
+    }
+
+    fn field_cases(&mut self, _: NoArgs, _: ClaimedMs) -> Answer<Vec<FieldCase>> {
+        Ok(self.store.field_cases()?)
+    }
+
+    fn courses(&mut self, _: NoArgs, _: ClaimedMs) -> Answer<Vec<CourseView>> {
+        Ok(self.store.courses()?)
+    }
+
+    fn course(&mut self, args: CourseArgs, _: ClaimedMs) -> Answer<CourseContentView> {
+        Ok(CourseContentView::of(Courses::shipped().course(&args.code).ok_or(Error::NotFound)?))
+    }
+
+    fn quiz(&mut self, args: QuizArgs, now: ClaimedMs) -> Answer<QuizView> {
+        let chosen: Vec<BTreeSet<String>> = args.chosen.into_iter().map(|codes| codes.into_iter().collect()).collect();
+        let taken = self.store.take_quiz_once(&args.code, &chosen, Salt(*args.call.as_bytes()), now)?;
+        Ok(QuizView { right: taken.right, of: taken.of, passed: taken.passed })
+    }
+
     fn outbox(&mut self, _: NoArgs, _: ClaimedMs) -> Answer<Vec<OutboxOp>> {
         Ok(self.store.outbox()?)
     }
@@ -711,8 +753,8 @@ impl App {
     }
 
     fn payment_code(&mut self, args: PaymentCodeArgs, _: ClaimedMs) -> Answer<PaymentCodeView> {
-        let code = PaymentQr::parse(args.text.trim())
-            .map_err(|fault| Problem::new(fault.code(), fault.vi(), fault.en()))?;
+        let code =
+            PaymentQr::parse(args.text.trim()).map_err(|fault| Problem::new(fault.code(), fault.vi(), fault.en()))?;
         Ok(PaymentCodeView {
             acquirers: acquirers(&code.bin).map(|acquirer| acquirer.name.to_owned()).collect(),
             bin: code.bin.clone(),

@@ -11,6 +11,8 @@ mod exhibits;
 mod figures;
 mod index;
 mod kv;
+mod learning;
+mod notices;
 mod outbox;
 mod pack;
 mod queries;
@@ -22,6 +24,7 @@ mod tests;
 #[cfg(feature = "museum")]
 mod trial;
 mod view;
+mod village;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -38,6 +41,8 @@ pub use counts::{Cell, CountTotals, Counts, ExplainedCell, Explanation};
 pub use drafts::{Draft, DraftBody};
 pub use figures::{FigureSheet, RowsOf};
 pub use kv::{Enrolment, Held, Identity, SyncState};
+pub use learning::{CourseView, Taken};
+pub use notices::{AnnouncementView, CampaignLine, CampaignView, MarketView};
 pub use outbox::{OpState, OutboxOp};
 pub use queries::*;
 pub use rescue::Rescue;
@@ -46,6 +51,7 @@ pub use search::{HouseholdHit, NewHousehold, Similar};
 #[cfg(feature = "museum")]
 pub use trial::Damage;
 pub use view::{Saved, VisitEntry};
+pub use village::{FieldCase, RecognitionView, StepView};
 
 pub(crate) use base::Applied;
 pub(crate) use kv::{OVERLAY_DIRTY, SYNC_RUNNING};
@@ -283,7 +289,9 @@ fn with_cause(location: &Location, error: Error) -> Error {
 /// Whether SQLite could not write, grow or flush a file.
 fn is_failed_write(cause: &(dyn std::error::Error + 'static)) -> bool {
     use rusqlite::ffi::{SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE};
-    let Some(rusqlite::Error::SqliteFailure(failure, _)) = cause.downcast_ref::<rusqlite::Error>() else { return false };
+    let Some(rusqlite::Error::SqliteFailure(failure, _)) = cause.downcast_ref::<rusqlite::Error>() else {
+        return false;
+    };
     [SQLITE_IOERR_WRITE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_FSYNC].contains(&failure.extended_code)
 }
 
@@ -309,16 +317,17 @@ fn connect(location: &Location, key: Option<&StoreKey>) -> Result<Connection> {
         let hex: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
         conn.pragma_update(None, "key", format!("x'{hex}'"))?;
     }
+    if matches!(location, Location::Pool { .. }) {
+        // There is no memory to share between connections; alone, a connection may keep the log's index to itself.
+        // Said before the first page is read: a log that is there already cannot be read otherwise.
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    }
     // A file of a newer app is refused before anything is written to it.
     schema::refuse_foreign(&conn)?;
     conn.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.pragma_update(None, "secure_delete", "ON")?;
-    if matches!(location, Location::Pool { .. }) {
-        // There is no memory to share between connections; alone, a connection may keep the log's index to itself.
-        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
-    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     for (name, value) in PRAGMAS {
         conn.pragma_update(None, name, value)?;

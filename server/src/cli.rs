@@ -10,6 +10,7 @@ use sync_protocol::access::Role;
 use sync_protocol::calendar::Report;
 use sync_protocol::catalogue::Lang;
 use sync_protocol::ids::UserId;
+use sync_protocol::indicator::Level;
 use sync_protocol::phone_number;
 use sync_protocol::report::ReportDocument;
 
@@ -92,7 +93,7 @@ enum Command {
     Doctor,
     /// Compute all lists and counts again from the rows.
     RebuildProjections,
-    /// Write monthly reports as spreadsheet, PDF, HTML, CSV and JSON.
+    /// Write reports as spreadsheet, PDF, HTML, CSV and JSON.
     Report {
         /// Of made-up facts, labelled as such; needs no data folder.
         #[arg(long, conflicts_with_all = ["by", "kind", "unit", "month", "team"])]
@@ -100,7 +101,7 @@ enum Command {
         /// Phone number of the account in whose name it is read.
         #[arg(long, required_unless_present = "sample")]
         by: Option<String>,
-        /// `commune_month`, `province_month` or `team_month`.
+        /// `commune_month`, `province_month`, `team_month`, `quarter`, `half_year`, `year` or `ecom_funnel`.
         #[arg(long, default_value = "commune_month")]
         kind: String,
         /// The unit's id.
@@ -266,7 +267,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let lang = Some(if english { "en" } else { "vi" }.to_owned());
             let query = ReportQuery { unit, month, team, lang };
             let document = runtime()?.block_on(instance.reading.report(by, kind, query))?;
-            write_report(&out, &document)?;
+            write_report(&out, &document, "")?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -296,18 +297,22 @@ async fn reorganise(instance: &Instance, admin: UserId, command: ReorganiseComma
 
 /// Writes the files of every report that has a sample: `commune-month.pdf`, `commune-month-kinds.csv`, ….
 fn write_sample_reports(out: &Path, lang: Lang) -> Result<(), Failure> {
-    for report in [Report::CommuneMonth, Report::ProvinceMonth, Report::TeamMonth] {
-        if let Some(document) = export::sample::sample(report, lang)? {
-            write_report(out, &document)?;
-        }
+    for (report, level) in export::sample::SAMPLES {
+        let document = export::sample::sample_at(report, level, lang)?;
+        // Of a report that commune and province both have, the province's files say so.
+        let is_second = level == Level::Province && report != Report::ProvinceMonth;
+        write_report(out, &document, if is_second { "province-" } else { "" })?;
     }
+    let path = out.join("certificate.pdf");
+    std::fs::write(&path, export::certificate(&export::sample::certificate(lang), lang)?)?;
+    say(&path.display().to_string());
     Ok(())
 }
 
-fn write_report(out: &Path, document: &ReportDocument) -> Result<(), Failure> {
+fn write_report(out: &Path, document: &ReportDocument, prefix: &str) -> Result<(), Failure> {
     std::fs::create_dir_all(out)?;
     for (file, bytes) in export::files(document)? {
-        let path = out.join(file);
+        let path = out.join(format!("{prefix}{file}"));
         std::fs::write(&path, bytes)?;
         say(&path.display().to_string());
     }

@@ -292,6 +292,7 @@ fn functions(intent: &Intent) -> &'static [Action] {
         Intent::CampaignCreate(_) | Intent::CampaignSet(_) | Intent::CampaignPublish(_) | Intent::CampaignClose(_) => {
             &[Action::WriteCampaign]
         }
+        Intent::AnnouncementPublish(_) | Intent::AnnouncementWithdraw(_) => &[Action::WriteCampaign],
         Intent::TargetCreate(_) | Intent::TargetSet(_) | Intent::TargetPublish(_) => &[Action::WriteTarget],
         Intent::DenominatorSet(_) | Intent::ManualSet(_) => &[Action::WriteFigures],
         Intent::RecognitionPropose(_) => &[Action::ProposeRecognition],
@@ -556,6 +557,7 @@ fn target(intent: &Intent) -> Option<Uuid> {
         Intent::UnitCreate(body) => body.id,
         Intent::ReorganisationRecord(body) => Some(body.id),
         Intent::ReorganisationUndo(body) => Some(body.id),
+        Intent::AnnouncementWithdraw(body) => Some(body.announcement.0),
         Intent::HouseholdCreate(_)
         | Intent::PersonCreate(_)
         | Intent::BusinessCreate(_)
@@ -570,6 +572,7 @@ fn target(intent: &Intent) -> Option<Uuid> {
         | Intent::PeriodSet(_)
         | Intent::CaseOpen(_)
         | Intent::CampaignCreate(_)
+        | Intent::AnnouncementPublish(_)
         | Intent::TargetCreate(_)
         | Intent::DenominatorSet(_)
         | Intent::ManualSet(_)

@@ -9,6 +9,7 @@ mod tables;
 mod xlsx;
 
 use sync_protocol::catalogue::Lang;
+use sync_protocol::ids::Day;
 use sync_protocol::report::ReportDocument;
 
 /// Why a document could not be rendered.
@@ -41,6 +42,42 @@ pub fn pdf(document: &ReportDocument) -> Result<Vec<u8>, ExportError> {
     pdf::render(document)
 }
 
+/// What a certificate of a recognition says. No person: the name is written in by hand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Certificate {
+    /// What it certifies, for example `Công dân số`.
+    pub title: String,
+    /// The body that issues it.
+    pub issuer: String,
+    /// The commune by its full name.
+    pub commune: String,
+    /// Where it is signed.
+    pub place: String,
+    /// The unit that is recognised; `None` for a person.
+    pub holder: Option<String>,
+    /// The criteria by name.
+    pub set: String,
+    /// Number of the decision.
+    pub number: String,
+    /// Day of the decision.
+    pub date: Day,
+}
+
+impl Certificate {
+    /// What the QR code holds: number, commune and date, a line each, and nothing else.
+    pub fn qr_text(&self) -> String {
+        format!("{}\n{}\n{}", self.number, self.commune, self.date)
+    }
+}
+
+/// A certificate as a PDF of one page.
+///
+/// # Errors
+/// [`ExportError::Pdf`] when the fonts cannot be read or the text is too long for a QR code.
+pub fn certificate(of: &Certificate, lang: Lang) -> Result<Vec<u8>, ExportError> {
+    pdf::certificate(of, lang)
+}
+
 /// One page that prints on A4; it loads nothing.
 pub fn html(document: &ReportDocument) -> String {
     html::render(document)
@@ -57,6 +94,11 @@ pub fn csv(document: &ReportDocument) -> Result<Vec<(String, Vec<u8>)>, ExportEr
 /// The document and its dictionary for programs.
 pub fn json(document: &ReportDocument) -> String {
     json::render(document)
+}
+
+/// The same, to be carried on in a larger answer.
+pub fn json_value(document: &ReportDocument) -> serde_json::Value {
+    json::value(document)
 }
 
 /// Every file of a report with its name: `commune-month.pdf`, `commune-month-kinds.csv`, ….

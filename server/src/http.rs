@@ -5,15 +5,18 @@
 
 pub mod account;
 pub mod admin;
+pub mod announcements;
 pub mod cases;
 pub mod counts;
 pub mod error;
 pub mod extract;
 pub mod health;
 pub mod households;
+pub mod league;
 pub mod office;
 pub mod openapi;
 pub mod pages;
+pub mod papers;
 pub mod reorganisations;
 pub mod reports;
 pub mod sync;
@@ -178,9 +181,16 @@ routes! {
     "/api/v1/targets" { post office::draft_target }
     "/api/v1/targets/{id}" { patch office::change_target }
     "/api/v1/targets/{id}/publish" { post office::publish_target }
+    "/api/v1/announcements" { get announcements::list, post announcements::publish }
+    "/api/v1/announcements/{id}/withdraw" { post announcements::withdraw }
     "/api/v1/counts" { get counts::counts }
     "/api/v1/figures" { get counts::figures }
     "/api/v1/figures/{code}/behind" { get counts::behind }
+    "/api/v1/recognitions/{id}/certificate" { get papers::certificate }
+    "/api/v1/support-certificates/export" { get papers::support }
+    "/api/v1/league" { get league::league }
+    "/api/v1/teams/{id}/score" { get league::score }
+    "/api/v1/reports/{code}/versions" { get reports::versions }
     "/api/v1/reports/{code}" { get reports::report }
     "/api/v1/reports/{code}/save" { post office::save_report }
     "/api/v1/reports/{code}/submit" { post office::submit_report }

@@ -1,11 +1,39 @@
 //! From an account to what it may do: grants, read from the store at every request, expanded to scopes.
 
+use std::collections::BTreeSet;
+
 use sync_protocol::access::{Ended, Holding, INSTALLATION, Principal, Role};
+use sync_protocol::cbor::Cbor;
 use sync_protocol::decide::Grant;
+use sync_protocol::entity::{UnitParent, unit};
 use sync_protocol::ids::*;
 use sync_protocol::museum::{self, Exhibit};
+use sync_protocol::row::{Register, RowType};
 
-use crate::storage::{Result, Tx};
+use crate::storage::{Result, StorageError, Tx};
+
+/// No unit lies deeper below the top than this.
+const LEVELS_MAX: usize = 8;
+
+/// The units above these, as they lie today: whose notices may be read besides all that is in the scopes themselves
+/// (docs/PROTOCOL.md, S10a).
+pub fn above(tx: &mut dyn Tx, scopes: &BTreeSet<ScopeId>) -> Result<BTreeSet<ScopeId>> {
+    let mut above = BTreeSet::new();
+    for scope in scopes {
+        let mut at = *scope;
+        for _ in 0..LEVELS_MAX {
+            let Some((_, bytes)) = tx.live(RowType::UNIT, at.0)? else { break };
+            let register = Register::from_cbor(&bytes)
+                .map_err(|_| StorageError::Damaged("an unreadable unit in the store".into()))?;
+            let Some(parent) = register.group::<UnitParent>(unit::PARENT).map(|parent| parent.parent) else { break };
+            at = parent.into();
+            if at == INSTALLATION || scopes.contains(&at) || !above.insert(at) {
+                break;
+            }
+        }
+    }
+    Ok(above)
+}
 
 /// Reads what a user holds and lately held.
 ///

@@ -4,6 +4,7 @@
 //! made only from a principal. Reading one visit or household leaves an audit entry, a list leaves one with its filter
 //! and count; the answer goes out after the entry is on disk. Source: docs/SECURITY.md, "Authorisation".
 
+pub mod announcements;
 pub mod cases;
 pub mod country;
 pub mod counts;
@@ -11,6 +12,8 @@ pub mod field_cases;
 pub mod figures;
 pub mod households;
 pub mod indicators;
+pub mod league;
+pub mod papers;
 pub mod people;
 pub mod plain;
 pub mod reports;
@@ -186,14 +189,12 @@ pub(crate) struct Scoped<'t> {
 impl<'t> Scoped<'t> {
     fn new(tx: &'t mut dyn Tx, by: UserId, now: ServerMs) -> Result<Self, StorageError> {
         let principal = principal(tx, by, now)?;
-        Ok(Self {
-            tx,
-            principal,
-            now,
-            unit_names: BTreeMap::new(),
-            team_names: BTreeMap::new(),
-            user_names: BTreeMap::new(),
-        })
+        Ok(Self::of(tx, principal, now))
+    }
+
+    fn of(tx: &'t mut dyn Tx, principal: Principal, now: ServerMs) -> Self {
+        let (unit_names, team_names, user_names) = Default::default();
+        Self { tx, principal, now, unit_names, team_names, user_names }
     }
 
     fn may(&self, action: Action, scope: ScopeId) -> bool {

@@ -187,6 +187,29 @@ pub struct AuditEntry {
     pub body: Vec<u8>,
 }
 
+/// A version of a report as it was handed in, or as it stood when its period was closed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReportSnapshot {
+    /// The report's row (`entity::report_id`).
+    pub report: Uuid,
+    /// 1, 2, 3, …
+    pub version: u32,
+    /// The unit.
+    pub scope: ScopeId,
+    /// The server's clock.
+    pub at: ServerMs,
+    /// Who handed it in or closed the period.
+    pub by: UserId,
+    /// `submitted` or `closed`.
+    pub event: String,
+    /// `ReportDocument::figures_hash` of the Vietnamese document.
+    pub figures: [u8; 32],
+    /// `report::snapshot_hash` of the bytes.
+    pub hash: [u8; 32],
+    /// `report::freeze`; empty in a list.
+    pub body: Vec<u8>,
+}
+
 /// A visit as the desk lists it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VisitSummary {
@@ -381,6 +404,13 @@ pub trait Tx {
     fn units_below_on(&mut self, parent: UnitId, day: Day) -> Result<Vec<UnitId>>;
     /// Writes where a unit belongs, and where it belonged: the unit above, the first day, the first day of the next.
     fn put_unit_parent(&mut self, unit: UnitId, parent: UnitId, former: &[(UnitId, Day, Day)]) -> Result<()>;
+
+    /// Keeps a version of a report. One that is there is never replaced.
+    fn put_snapshot(&mut self, snapshot: &ReportSnapshot) -> Result<()>;
+    /// A version of a report.
+    fn snapshot(&mut self, report: Uuid, version: u32) -> Result<Option<ReportSnapshot>>;
+    /// The versions of a report in order, without their bytes.
+    fn snapshots(&mut self, report: Uuid) -> Result<Vec<ReportSnapshot>>;
 
     /// A small named value.
     fn meta(&mut self, key: &str) -> Result<Option<Vec<u8>>>;

@@ -26,7 +26,7 @@ use sync_protocol::row::{BucketId, Class};
 use sync_protocol::wire::*;
 
 use crate::keys::CursorKey;
-use crate::principal::principal;
+use crate::principal::{above, principal};
 use crate::storage::{BucketRow, Device, LoggedOp, Outbox, StorageError, Store, Tx};
 use crate::work::{AuditBody, Work, commits_of, wire_gen};
 
@@ -248,6 +248,10 @@ struct Reading<'h> {
     hello: &'h Hello,
     cursors: BTreeMap<BucketId, Cursor>,
     scopes: BTreeSet<ScopeId>,
+    /// Units above the scopes, of which the notices are read and nothing else.
+    above: BTreeSet<ScopeId>,
+    /// Some of them are dropped first: their notices come with the next answer.
+    held_back: bool,
 }
 
 /// The rows part of an answer.
@@ -537,7 +541,7 @@ impl SyncService {
                     user,
                     display_name: name,
                     holdings: holdings.clone(),
-                    schema_min: SCHEMA,
+                    schema_min: SCHEMA_MIN,
                     seal_key: None,
                     ext: Ext::default(),
                 })
@@ -547,13 +551,23 @@ impl SyncService {
                 .filter(|held| Role::from_code(&held.role).is_some_and(Role::reads_rows))
                 .map(|held| held.scope)
                 .collect();
-            let mut dropped: Vec<ScopeId> =
-                cursors.0.iter().map(|cursor| cursor.bucket.scope).filter(|scope| !scopes.contains(scope)).collect();
+            let reads_notices = hello.schema >= SCHEMA_NOTICES;
+            let mut above = if reads_notices { above(tx, &scopes)? } else { BTreeSet::new() };
+            let may_hold = |bucket: &BucketId| {
+                scopes.contains(&bucket.scope) || (bucket.class == Class::Notice && above.contains(&bucket.scope))
+            };
+            let foreign = cursors.0.iter().map(|cursor| cursor.bucket).filter(|bucket| !may_hold(bucket));
+            let mut dropped: Vec<ScopeId> = foreign.map(|bucket| bucket.scope).collect();
             dropped.dedup();
+            // A phone forgets a scope whole. What it may still read of it comes when it has.
+            let before = above.len();
+            above.retain(|scope| !dropped.contains(scope));
             let reading = Reading {
                 hello: &hello,
                 cursors: cursors.0.iter().map(|cursor| (cursor.bucket, *cursor)).collect(),
                 scopes,
+                held_back: above.len() < before,
+                above,
             };
             let pulled = service.read_rows(tx, &reading)?;
             Ok((control, pulled, dropped))
@@ -568,20 +582,32 @@ impl SyncService {
             0 => BUDGET_DEFAULT,
             wanted => BUDGET_MAX.min(wanted as usize),
         };
-        let class_max = if hello.classes == 0 { Class::Event as u8 } else { hello.classes - 1 };
+        let class_max = if hello.classes == 0 { Class::Notice as u8 } else { hello.classes - 1 };
         let mut buckets: Vec<(BucketId, BucketRow)> = Vec::new();
         for scope in &reading.scopes {
             buckets.extend(tx.buckets_of(*scope)?);
+        }
+        for scope in &reading.above {
+            buckets.extend(tx.buckets_of(*scope)?.into_iter().filter(|(id, _)| id.class == Class::Notice));
+        }
+        if hello.schema < SCHEMA_NOTICES {
+            buckets.retain(|(id, _)| id.class != Class::Notice);
         }
         let mut pulled = Pulled {
             frames: Vec::new(),
             commits: commits_of(tx)?,
             reached: BTreeMap::new(),
-            trailer: Trailer { complete: true, state: None, more: false, heads: vec![], ext: Ext::default() },
+            trailer: Trailer {
+                complete: !reading.held_back,
+                state: None,
+                more: reading.held_back,
+                heads: vec![],
+                ext: Ext::default(),
+            },
         };
-        // Control first, then registers, then events with the newest quarter first.
+        // Control first, then registers, then notices, then events with the newest quarter first.
         let mut order = buckets.clone();
-        order.sort_by_key(|(id, _)| (id.class, std::cmp::Reverse(id.quarter), id.scope));
+        order.sort_by_key(|(id, _)| (id.class.sent(), std::cmp::Reverse(id.quarter), id.scope));
         for (id, bucket) in &order {
             if id.class as u8 > class_max {
                 pulled.trailer.complete = false;

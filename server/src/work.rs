@@ -5,19 +5,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sync_protocol::calendar::Report;
 use sync_protocol::cbor::{Cbor, Ext};
 use sync_protocol::count::{CountKey, contributions};
-use sync_protocol::decide::{Change, Grant, State, User, initial_state};
-use sync_protocol::entity::{Review, UnitParent, VisitContent, VisitPointer, VisitStatusValue, unit, visit_state};
+use sync_protocol::decide::{Change, Grant, ReportOf, State, User, initial_state};
+use sync_protocol::entity::{
+    PeriodStatus, ReportState, Review, UnitParent, VisitContent, VisitPointer, VisitStatusValue, period, report,
+    report_id, unit, visit_state,
+};
 use sync_protocol::ids::*;
 use sync_protocol::int_map;
 use sync_protocol::museum::{self, Exhibit};
 use sync_protocol::op::read_content;
+use sync_protocol::report::snapshot_hash;
 use sync_protocol::row::{BucketId, Event, Register, Row, RowType, Ver, read_row};
 use sync_protocol::workflow::VisitStatus;
 use uuid::Uuid;
 
-use crate::storage::{AuditEntry, BucketRow, Result, StorageError, StoredRow, Tx, VisitSummary};
+use crate::reading::reports::{FrozenReport, freeze_report};
+use crate::storage::{AuditEntry, BucketRow, ReportSnapshot, Result, StorageError, StoredRow, Tx, VisitSummary};
 
 int_map! {
     /// What an audit entry says. No names, no answers: ids and codes only.
@@ -81,6 +87,10 @@ pub struct Work<'t> {
     member_days: BTreeMap<(UserId, Day), (u32, u32)>,
     visits: BTreeMap<VisitId, Before>,
     audit: Vec<PendingAudit>,
+    /// The report that was last made to be handed in, by its row's id.
+    made: Option<(Uuid, FrozenReport)>,
+    handed_in: Vec<(ScopeId, Uuid, UserId, FrozenReport)>,
+    closed: Vec<(UnitId, Month, UserId)>,
 }
 
 fn unreadable(what: &str) -> StorageError {
@@ -114,6 +124,9 @@ impl<'t> Work<'t> {
             member_days: BTreeMap::new(),
             visits: BTreeMap::new(),
             audit: Vec::new(),
+            made: None,
+            handed_in: Vec::new(),
+            closed: Vec::new(),
         }
     }
 
@@ -178,11 +191,79 @@ impl<'t> Work<'t> {
         {
             self.tx.put_unit_parent(UnitId(register.id), parent.parent, &former(&parent))?;
         }
+        self.note_report(scope, &register)?;
         let known = self.registers.get(&(register.ty, register.id));
         let is_new = matches!(known, Some(None)) && register.ver.0 & 0xffff_ffff_ffff == 1;
         self.enqueue(scope, &Row::Register(register.clone()), is_new);
         self.registers.insert((register.ty, register.id), Some((scope, register)));
         Ok(())
+    }
+
+    /// Notes what is to be kept: a report that is handed in, and those of a commune that closes a month.
+    fn note_report(&mut self, scope: ScopeId, register: &Register) -> Result<()> {
+        match register.ty {
+            RowType::REPORT => {
+                let state: Option<ReportState> = register.group(report::STATE);
+                let Some(state) = state.filter(|state| state.status == "submitted") else { return Ok(()) };
+                if let Some((id, made)) = self.made.take_if(|(id, _)| *id == register.id)
+                    && state.snapshot == Some(made.figures)
+                {
+                    self.handed_in.push((scope, id, state.by, made));
+                }
+            }
+            RowType::PERIOD => {
+                let (Some(now), Some(group)) =
+                    (register.group::<PeriodStatus>(period::STATUS), register.groups.get(&period::STATUS))
+                else {
+                    return Ok(());
+                };
+                let before = self.register(RowType::PERIOD, register.id)?;
+                let was_open =
+                    before.and_then(|(_, row)| row.group::<PeriodStatus>(period::STATUS)).is_none_or(|was| was.open);
+                let by = group.stamps.first().map(|stamp| stamp.epoch);
+                let by = by.map(|epoch| self.author_of(epoch)).transpose()?.flatten();
+                if was_open && !now.open {
+                    self.closed.push((now.commune, now.month, by.unwrap_or(UserId(Uuid::nil()))));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps versions of reports, when everything else is written.
+    fn keep_reports(&mut self) -> Result<()> {
+        for (scope, id, by, report) in std::mem::take(&mut self.handed_in) {
+            self.keep_report((scope, id), by, "submitted", report)?;
+        }
+        for (commune, month, by) in std::mem::take(&mut self.closed) {
+            let kind = Report::CommuneMonth;
+            if let Some(report) = freeze_report(self.tx, self.received, (commune, kind, month), None)? {
+                self.keep_report((commune.into(), report_id(commune, kind.code(), month)), by, "closed", report)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_report(
+        &mut self,
+        (scope, id): (ScopeId, Uuid),
+        by: UserId,
+        event: &str,
+        report: FrozenReport,
+    ) -> Result<()> {
+        let last = self.tx.snapshots(id)?.last().map_or(0, |last| last.version);
+        self.tx.put_snapshot(&ReportSnapshot {
+            report: id,
+            version: last + 1,
+            scope,
+            at: self.received,
+            by,
+            event: event.to_owned(),
+            figures: report.figures,
+            hash: snapshot_hash(&report.body),
+            body: report.body,
+        })
     }
 
     fn enqueue(&mut self, scope: ScopeId, row: &Row, is_new: bool) {
@@ -302,7 +383,8 @@ impl<'t> Work<'t> {
         self.write_audit()?;
         let commits = commits_of(self.tx)? + 1;
         self.tx.put_meta(COMMITS_KEY, &commits.to_be_bytes())?;
-        self.write_rows()
+        self.write_rows()?;
+        self.keep_reports()
     }
 
     /// Writes a visit's line for the desk and adds up what changes in the counts.
@@ -546,6 +628,14 @@ impl State for Work<'_> {
             }
         }
         Ok(None)
+    }
+
+    fn report_figures(&mut self, of: &ReportOf<'_>) -> Result<Option<[u8; 32]>> {
+        let asked = (of.unit, of.report, of.month);
+        let made = freeze_report(self.tx, self.received, asked, Some(of.texts))?;
+        let id = report_id(of.unit, of.report.code(), of.month);
+        self.made = made.map(|made| (id, made));
+        Ok(self.made.as_ref().map(|(_, made)| made.figures))
     }
 
     fn activities_on(&mut self, author: UserId, day: Day) -> Result<u32> {

@@ -1640,3 +1640,24 @@ async fn a_target_is_published_when_it_is_clear_in_all_five_respects_and_stands_
         assert!(line.contains(";40;2,5"), "one of forty: {line}");
     }
 }
+
+#[actix_web::test]
+async fn an_announcement_is_published_listed_while_in_force_and_taken_back() {
+    for world in worlds().await {
+        let body = json!({
+            "unit": uuid(COMMUNE), "title": "Ngày chuyển đổi số", "body": "Thứ bảy.\nTại nhà văn hoá thôn.",
+            "from": "2026-11-01", "to": "2027-01-31",
+        });
+        assert_ne!(world.post(MEMBER, "/api/v1/announcements", body.clone()).await.status, 200);
+        let published = world.post(OFFICER, "/api/v1/announcements", body).await;
+        assert_eq!(published.status, 200, "{}", published.text);
+        let path = format!("/api/v1/announcements?unit={}&on=2026-12-01", uuid(COMMUNE));
+        let listed = world.get(OFFICER, &path).await;
+        assert_eq!(listed.body["items"][0]["title"], "Ngày chuyển đổi số", "{}", listed.text);
+        assert_eq!(listed.body["items"][0]["body"], "Thứ bảy.\nTại nhà văn hoá thôn.");
+        let withdraw = format!("/api/v1/announcements/{}/withdraw", published.body["id"].as_str().unwrap());
+        assert_eq!(world.post(OFFICER, &withdraw, json!({})).await.status, 200);
+        assert_eq!(world.get(OFFICER, &path).await.body["items"].as_array().map_or(1, Vec::len), 0);
+        assert_eq!(world.get(OFFICER, "/api/v1/announcements?on=heute").await.status, 400);
+    }
+}

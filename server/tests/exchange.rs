@@ -23,7 +23,7 @@ use sync_protocol::entity::*;
 use sync_protocol::ids::*;
 use sync_protocol::op::*;
 use sync_protocol::outcome::{Outcome, Verdict};
-use sync_protocol::row::{BucketId, ByKey, Register, Row, RowType, Stamp, Ver, read_row};
+use sync_protocol::row::{BucketId, ByKey, Class, Register, Row, RowType, Stamp, Ver, read_row};
 use sync_protocol::units::Level;
 use sync_protocol::value::Value;
 use sync_protocol::wire::*;
@@ -1144,5 +1144,250 @@ fn a_reorganisation_costs_a_phone_the_row_of_its_village_and_others_nothing() {
         inside.add(Intent::VisitRecord(RecordVisit { content, submit: true, plan: None, ext: Ext::default() }));
         assert_eq!(verdicts(&world.sync(&mut inside, 1)), [(1, Verdict::Applied)]);
         world.is_sound();
+    }
+}
+
+const COMMUNE_A: u8 = 10;
+const COMMUNE_B: u8 = 13;
+const PROVINCE_A: u8 = 9;
+const PROVINCE_B: u8 = 8;
+
+impl World {
+    fn put(&self, changes: Vec<Change>) {
+        let now = ServerMs(self.clock.load(Ordering::SeqCst));
+        self.store
+            .write_blocking(move |tx| {
+                let mut work = Work::new(tx, now);
+                work.apply(changes.clone())?;
+                work.finish()
+            })
+            .unwrap();
+    }
+
+    /// Village A lies in commune and province A, village B in those called B; each has an officer, numbered as its unit.
+    fn with_offices(&self) {
+        let mut changes = Vec::new();
+        for (unit, above, level, role) in [
+            (PROVINCE_A, 0, "province", Role::ProvinceOfficer),
+            (PROVINCE_B, 0, "province", Role::ProvinceOfficer),
+            (COMMUNE_A, PROVINCE_A, "commune", Role::CommuneOfficer),
+            (COMMUNE_B, PROVINCE_B, "commune", Role::CommuneOfficer),
+        ] {
+            let full_name = format!("Đơn vị mẫu {unit}");
+            let identity = UnitIdentity {
+                level: level.into(),
+                code: format!("0{unit}"),
+                unit_type: "xa".into(),
+                name: full_name.clone(),
+                full_name,
+                local_name: None,
+                ext: Ext::default(),
+            };
+            let validity = Validity { from: Day(20_000), to: None, ext: Ext::default() };
+            let groups = vec![(unit::IDENTITY, identity.cbor()), (unit::VALIDITY, validity.cbor())];
+            changes.push(Change::PutRegister {
+                scope: ScopeId(uuid(unit)),
+                register: register(RowType::UNIT, unit, [groups, vec![(unit::PARENT, below(above))]].concat()),
+            });
+            let user = UserId(uuid(unit + 50));
+            let (display_name, phone) = ("Cán bộ mẫu".into(), format!("05300001{unit:02}"));
+            let account = User { id: user, display_name, phone, unit: UnitId(uuid(unit)), grants_rev: 1, active: true };
+            changes.push(Change::PutUser(account));
+            changes.push(Change::PutGrant(Grant { role: role.code().into(), ..grant(unit + 50, unit) }));
+        }
+        self.put(changes);
+        self.rehang(VILLAGE_B, COMMUNE_B);
+    }
+
+    /// A village comes to lie in another commune.
+    fn rehang(&self, village: u8, commune: u8) {
+        let (_, bytes) = self.store.read_blocking(|tx| tx.live(RowType::UNIT, uuid(village))).unwrap().unwrap();
+        let row: Register = cbor::read(&bytes).unwrap();
+        let ver = row.ver.next(1);
+        let mut register = Register { ver, ..row };
+        register.groups.get_mut(&unit::PARENT).unwrap().value = Raw(below(commune));
+        self.put(vec![Change::PutRegister { scope: ScopeId(uuid(village)), register }]);
+    }
+
+    fn office(&self, unit: u8, intents: Vec<Intent>) {
+        let (at, drawn) = (Arc::clone(&self.clock), Arc::clone(&self.drawn));
+        let desk = Desk::new(
+            self.store.clone(),
+            Arc::clone(&self.service),
+            Arc::new(move || ServerMs(at.load(Ordering::SeqCst))),
+            Arc::new(move |bytes: &mut [u8]| bytes.fill(drawn.fetch_add(1, Ordering::SeqCst))),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let done = runtime.block_on(desk.perform(UserId(uuid(unit + 50)), intents)).unwrap();
+        assert!(done.iter().all(|done| done.0.verdict == Verdict::Applied), "{:?}", done[0].0);
+    }
+
+    /// The officer of a unit runs a campaign there.
+    fn campaign(&self, unit: u8) -> Uuid {
+        let frame = CampaignFrame {
+            kind: "drive".into(),
+            from: Day::of_ms(NOW),
+            to: Day(Day::of_ms(NOW).0 + 10),
+            weekly: None,
+            yearly: None,
+            kinds: vec!["vneid_level2".into()],
+            ext: Ext::default(),
+        };
+        let words = CampaignWords {
+            title: format!("Ra quân {unit}"),
+            theme: None,
+            partners: vec![],
+            daily_report: false,
+            ext: Ext::default(),
+        };
+        let groups = BTreeMap::from([(campaign::FRAME, Raw(frame.cbor())), (campaign::WORDS, Raw(words.cbor()))]);
+        let scope = ScopeId(uuid(unit));
+        self.office(
+            unit,
+            vec![Intent::CampaignCreate(CreateRow { scope, groups: ByKey(groups), id: None, ext: Ext::default() })],
+        );
+        let rows = self.store.read_blocking(|tx| tx.rows_of(scope, RowType::CAMPAIGN, None, 10)).unwrap();
+        let id = cbor::read::<Register>(rows.last().unwrap()).unwrap().id;
+        let base_ver = Ver(u64::MAX);
+        let publish = PublishCampaign { campaign: CampaignId(id), base_ver, ext: Ext::default() };
+        self.office(unit, vec![Intent::CampaignPublish(publish)]);
+        id
+    }
+
+    /// The officer of a unit announces something.
+    fn announce(&self, unit: u8) -> Uuid {
+        let said = PublishAnnouncement {
+            unit: UnitId(uuid(unit)),
+            title: "Ngày chuyển đổi số".into(),
+            body: "Thứ bảy, tại nhà văn hoá thôn.".into(),
+            from: Day::of_ms(NOW),
+            to: Day(Day::of_ms(NOW).0 + 3),
+            ext: Ext::default(),
+        };
+        self.office(unit, vec![Intent::AnnouncementPublish(said)]);
+        let scope = ScopeId(uuid(unit));
+        let rows = self.store.read_blocking(|tx| tx.rows_of(scope, RowType::ANNOUNCEMENT, None, 10)).unwrap();
+        cbor::read::<Register>(rows.last().unwrap()).unwrap().id
+    }
+}
+
+fn below(above: u8) -> Vec<u8> {
+    UnitParent { parent: UnitId(uuid(above)), from: Day(20_000), former: vec![], ext: Ext::default() }.cbor()
+}
+
+fn of(answer: &Answer) -> Vec<(RowType, Uuid)> {
+    answer.rows.iter().map(|row| (row.ty(), row.id())).collect()
+}
+
+#[test]
+fn what_commune_and_province_publish_reaches_the_phones_of_their_villages_and_no_other() {
+    for world in worlds() {
+        world.with_offices();
+        let (mut inside, mut outside) = (world.phone(MEMBER, 1), world.phone(OTHER, 2));
+        world.sync(&mut inside, 0);
+        world.sync(&mut outside, 0);
+        // Units that say nothing cost nothing.
+        assert!(inside.cursors.keys().all(|bucket| bucket.scope == ScopeId(uuid(VILLAGE_A))));
+        let quiet = world.sync(&mut outside, 0).bytes.len();
+
+        let campaign = (RowType::CAMPAIGN, world.campaign(COMMUNE_A));
+        let announced = (RowType::ANNOUNCEMENT, world.announce(PROVINCE_A));
+        let told = world.sync(&mut inside, 0);
+        let mut expected = [campaign, announced];
+        expected.sort();
+        let mut rows = of(&told);
+        rows.sort();
+        assert_eq!(rows, expected);
+        let trailer = told.trailer.as_ref().unwrap();
+        assert!(trailer.complete && trailer.state.is_some() && told.dropped.is_empty());
+        assert!(of(&world.sync(&mut inside, 0)).is_empty());
+
+        let foreign = world.sync(&mut outside, 0);
+        assert!(foreign.rows.is_empty() && foreign.dropped.is_empty());
+        assert_eq!(foreign.bytes.len(), quiet);
+        // P10: a genuine cursor of a foreign place opens nothing, and what it points at is to be forgotten.
+        let taken = inside.cursors.iter().filter(|(bucket, _)| bucket.scope == ScopeId(uuid(COMMUNE_A)));
+        outside
+            .cursors
+            .extend(taken.map(|(bucket, cursor)| (*bucket, Cursor { seq: 0, ..*cursor })).collect::<Vec<_>>());
+        let answer = world.sync(&mut outside, 0);
+        assert!(answer.rows.is_empty());
+        assert_eq!(answer.dropped, [ScopeId(uuid(COMMUNE_A))]);
+
+        // Registers and control rows of the commune stay where they are.
+        let scopes: Vec<BucketId> = inside.cursors.keys().copied().collect();
+        let of_offices = scopes.iter().filter(|bucket| bucket.scope != ScopeId(uuid(VILLAGE_A)));
+        assert!(of_offices.clone().count() == 2 && of_offices.clone().all(|bucket| bucket.class == Class::Notice));
+
+        let withdraw = WithdrawAnnouncement { announcement: AnnouncementId(announced.1), ext: Ext::default() };
+        world.office(PROVINCE_A, vec![Intent::AnnouncementWithdraw(withdraw)]);
+        let told = world.sync(&mut inside, 0);
+        let Row::Register(row) = &told.rows[0] else { panic!("an announcement is a register") };
+        let stands: AnnouncementState = row.group(announcement::STATE).unwrap();
+        assert!(stands.withdrawn.is_some());
+        world.is_sound();
+    }
+}
+
+#[test]
+fn an_app_from_before_notices_gets_none_and_is_complete() {
+    for world in worlds() {
+        world.with_offices();
+        world.campaign(COMMUNE_A);
+        let mut old = world.phone(MEMBER, 1);
+        let hello = Hello { schema: 1, ..old.hello() };
+        let answer = world.send(&old.frames(&hello, &[])).unwrap();
+        assert_eq!(answer.rows.len(), 3);
+        assert!(answer.trailer.as_ref().unwrap().complete);
+        // After its update it asks with the same cursors and gets the rest.
+        old.take(&answer);
+        assert_eq!(world.sync(&mut old, 0).rows.len(), 1);
+    }
+}
+
+#[test]
+fn notices_of_a_unit_that_no_longer_lies_above_are_dropped() {
+    for world in worlds() {
+        world.with_offices();
+        for commune in [COMMUNE_A, COMMUNE_B] {
+            world.campaign(commune);
+        }
+        world.announce(PROVINCE_A);
+        let mut phone = world.phone(MEMBER, 1);
+        assert_eq!(world.sync(&mut phone, 0).rows.len(), 5);
+        // The village goes to another commune of another province; its grants stay as they are.
+        world.rehang(VILLAGE_A, COMMUNE_B);
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(answer.dropped, [ScopeId(uuid(PROVINCE_A)), ScopeId(uuid(COMMUNE_A))]);
+        assert_eq!(of(&answer).iter().map(|row| row.0).collect::<Vec<_>>(), [RowType::UNIT, RowType::CAMPAIGN]);
+        assert!(answer.trailer.as_ref().unwrap().complete && answer.control.is_none());
+        // The grant ends: so does what came with it.
+        world.clock.store(NOW + 86_400_000, Ordering::SeqCst);
+        world.end_grant(MEMBER, VILLAGE_A);
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(answer.dropped, [ScopeId(uuid(VILLAGE_A)), ScopeId(uuid(COMMUNE_B))]);
+        assert!(answer.rows.is_empty());
+        world.is_sound();
+    }
+}
+
+#[test]
+fn whoever_goes_from_the_commune_to_a_village_forgets_the_commune_and_then_gets_its_notices() {
+    for world in worlds() {
+        world.with_offices();
+        let campaign = world.campaign(COMMUNE_A);
+        let mut phone = world.phone(COMMUNE_A + 50, 1);
+        assert!(of(&world.sync(&mut phone, 0)).contains(&(RowType::CAMPAIGN, campaign)));
+        world.clock.store(NOW + 86_400_000, Ordering::SeqCst);
+        world.end_grant(COMMUNE_A + 50, COMMUNE_A);
+        let member = Grant { id: GrantId(uuid(200)), ..grant(COMMUNE_A + 50, VILLAGE_A) };
+        world.put(vec![Change::PutGrant(member)]);
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(answer.dropped, [ScopeId(uuid(COMMUNE_A))]);
+        let trailer = answer.trailer.as_ref().unwrap();
+        assert!(trailer.more && !trailer.complete);
+        let answer = world.sync(&mut phone, 0);
+        assert_eq!(of(&answer), [(RowType::CAMPAIGN, campaign)]);
+        assert!(answer.trailer.as_ref().unwrap().complete);
     }
 }

@@ -340,16 +340,25 @@ pub enum Report {
     HalfYear,
     /// Day 18 of the last month.
     Year,
+    /// Households on their way into e-commerce, of a month; nobody hands it in.
+    EcomFunnel,
 }
 
 impl Report {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::TeamMonth, Self::CommuneMonth, Self::ProvinceMonth, Self::Quarter, Self::HalfYear, Self::Year];
+    pub const ALL: [Self; 7] = [
+        Self::TeamMonth,
+        Self::CommuneMonth,
+        Self::ProvinceMonth,
+        Self::Quarter,
+        Self::HalfYear,
+        Self::Year,
+        Self::EcomFunnel,
+    ];
 
     /// The stable code.
     pub fn code(self) -> &'static str {
-        ["team_month", "commune_month", "province_month", "quarter", "half_year", "year"][self as usize]
+        ["team_month", "commune_month", "province_month", "quarter", "half_year", "year", "ecom_funnel"][self as usize]
     }
 
     /// Reads the stable code.
@@ -360,7 +369,7 @@ impl Report {
     /// How long the period is that it is about.
     pub fn period_kind(self) -> PeriodKind {
         match self {
-            Self::TeamMonth | Self::CommuneMonth | Self::ProvinceMonth => PeriodKind::Month,
+            Self::TeamMonth | Self::CommuneMonth | Self::ProvinceMonth | Self::EcomFunnel => PeriodKind::Month,
             Self::Quarter => PeriodKind::Quarter,
             Self::HalfYear => PeriodKind::HalfYear,
             Self::Year => PeriodKind::Year,

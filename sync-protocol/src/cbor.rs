@@ -416,7 +416,7 @@ newtypes! {
     UnitId(Uuid), ScopeId(Uuid), TeamId(Uuid), TeamMemberId(Uuid), UserId(Uuid), DeviceId(Uuid), GrantId(Uuid),
     HouseholdId(Uuid), PersonId(Uuid), BusinessId(Uuid), ProductId(Uuid), MarketId(Uuid), PlanId(Uuid), VisitId(Uuid),
     EventId(Uuid), ActivityId(Uuid), CaseId(Uuid), CampaignId(Uuid), TargetId(Uuid), RecognitionId(Uuid), ReportId(Uuid),
-    SupportId(Uuid), OpUid(Uuid), Epoch(u64), Salt([u8; 16]), ClaimedMs(u64), ServerMs(u64), Day(u32), Month(u32),
+    SupportId(Uuid), AnnouncementId(Uuid), OpUid(Uuid), Epoch(u64), Salt([u8; 16]), ClaimedMs(u64), ServerMs(u64), Day(u32), Month(u32),
 }
 
 impl Cbor for Value {

@@ -5,6 +5,7 @@
 //! Source: docs/PROTOCOL.md, "Deciding".
 
 mod admin;
+mod announcements;
 mod cases;
 mod field_cases;
 mod households;
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::access::{Access, Action, Principal, Role, authorise, roles};
+use crate::calendar::Report;
 use crate::catalogue::Catalogue;
 use crate::cbor::{Cbor, Malformed};
 use crate::ids::*;
@@ -52,6 +54,25 @@ pub trait State {
     fn grant(&mut self, id: GrantId) -> Result<Option<Grant>, Self::Error>;
     /// A user's grants, ended ones too.
     fn grants_of(&mut self, user: UserId) -> Result<Vec<Grant>, Self::Error>;
+    /// The hash of what a report shows now (`ReportDocument::figures_hash`, in Vietnamese), with these typed texts; `None`
+    /// where the rows for it are not all here. A phone never has them all; a server always answers.
+    fn report_figures(&mut self, report: &ReportOf<'_>) -> Result<Option<[u8; 32]>, Self::Error> {
+        let _ = report;
+        Ok(None)
+    }
+}
+
+/// A report that is about to be handed in.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportOf<'r> {
+    /// Whose.
+    pub unit: UnitId,
+    /// Which one.
+    pub report: Report,
+    /// The last reporting month of its period.
+    pub month: Month,
+    /// What was typed into it, by code of the place.
+    pub texts: &'r [(String, String)],
 }
 
 /// An account, without its secrets.
@@ -352,6 +373,8 @@ pub fn decide<S: State>(state: &mut S, context: &Context<'_>, op: &Op) -> Result
         Intent::SupportRevoke(body) => merits::revoke_support(state, context, op, body),
         Intent::ReorganisationRecord(body) => admin::record_reorganisation(state, context, op, body),
         Intent::ReorganisationUndo(body) => admin::undo_reorganisation(state, context, op, body),
+        Intent::AnnouncementPublish(body) => announcements::publish(state, context, op, body),
+        Intent::AnnouncementWithdraw(body) => announcements::withdraw(state, context, op, body),
     };
     match decided.and_then(|decision| readable(&decision).map(|()| decision).map_err(Stop::Refused)) {
         Ok(decision) => Ok(decision),

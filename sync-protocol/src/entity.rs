@@ -236,6 +236,15 @@ pub mod support_certificate {
     pub const REVOKED: GroupKey = 2;
 }
 
+/// Group numbers of an announcement. None is ever merged; nobody changes one that is out.
+pub mod announcement {
+    use super::GroupKey;
+    /// `AnnouncementWords`.
+    pub const WORDS: GroupKey = 1;
+    /// `AnnouncementState`. Moved on by rules.
+    pub const STATE: GroupKey = 2;
+}
+
 /// Group numbers of a reorganisation of communes.
 pub mod reorganisation {
     use super::GroupKey;
@@ -704,6 +713,26 @@ int_map! {
         0 => published: opt Day,
         /// The server's day on which it was closed; the last day on which it counts, if that is before its own.
         1 => closed: opt Day,
+    }
+    /// What an announcement says.
+    pub struct AnnouncementWords {
+        /// What it is about.
+        0 => title: req String,
+        /// What it says: plain text.
+        1 => body: req String,
+        /// First day on which it is in force.
+        2 => from: req Day,
+        /// Last day.
+        3 => to: req Day,
+        /// Who speaks: the full name of the unit at that time. The rules write it.
+        4 => unit_name: req String,
+    }
+    /// Where an announcement stands, apart from the calendar.
+    pub struct AnnouncementState {
+        /// The server's day on which it was published.
+        0 => published: req Day,
+        /// The server's day on which it was taken back.
+        1 => withdrawn: opt Day,
     }
     /// What is to be reached.
     pub struct TargetGoal {

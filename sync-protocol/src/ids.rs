@@ -82,6 +82,8 @@ typed_ids! {
     ReportId;
     /// A support certificate.
     SupportId;
+    /// An announcement.
+    AnnouncementId;
     /// What names an op whatever device, epoch and number it arrives under.
     OpUid;
 }

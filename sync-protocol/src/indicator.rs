@@ -29,7 +29,7 @@ pub(crate) use facts::{Claim, claim, subject_of};
 pub use formula::{ActivePeriod, Counting, Formula, HOUSEHOLD_CLASS, Over, Scale, Span, Within};
 pub use fraction::Fraction;
 pub use gather::{Gathered, takes_changes};
-pub use league::{League, LeagueEntry, LeagueError, LeagueRules, Place, Unranked, rank};
+pub use league::{League, LeagueEntry, LeagueError, LeagueRules, Place, Unranked, days_uncovered, rank, team_facts};
 pub use recognition::{CitizenCheck, CriterionCheck, Met, Overrides, SetCheck, TeamItem, TeamScore, person_states};
 pub use snapshot::{Frozen, Snapshot, freeze};
 pub use target::{
@@ -682,6 +682,16 @@ impl Indicators {
     /// The team score of that code.
     pub fn score_set(&self, code: &str) -> Option<&ScoreSet> {
         self.0.score_sets.iter().find(|set| set.code == code)
+    }
+
+    /// The item of a team score of that code, whatever its set.
+    pub fn score_item(&self, code: &str) -> Option<&ScoreItem> {
+        self.0.score_sets.iter().flat_map(|set| &set.items).find(|item| item.code == code)
+    }
+
+    /// The team score in force on a day.
+    pub fn score_set_on(&self, day: Day) -> Option<&ScoreSet> {
+        self.0.score_sets.iter().find(|set| set.valid.on(day))
     }
 
     /// The base number of that code.

@@ -10,6 +10,7 @@ pub mod case_flow;
 pub mod catalogue;
 pub mod cbor;
 pub mod count;
+pub mod course;
 pub mod decide;
 pub mod digest;
 pub mod entity;

@@ -208,6 +208,10 @@ op_names! {
     0x0670 "reorganisation.record/1" ReorganisationRecord(RecordReorganisation),
     /// A reorganisation of communes is taken back.
     0x0671 "reorganisation.undo/1" ReorganisationUndo(ReorganisationRef),
+    /// A commune or province announces something to its villages.
+    0x0680 "announcement.publish/1" AnnouncementPublish(PublishAnnouncement),
+    /// An announcement is taken back.
+    0x0681 "announcement.withdraw/1" AnnouncementWithdraw(WithdrawAnnouncement),
 }
 
 int_map! {
@@ -415,6 +419,24 @@ int_map! {
     pub struct CloseCampaign {
         /// Which one.
         0 => campaign: req CampaignId,
+    }
+    /// Announces something to the villages below a unit.
+    pub struct PublishAnnouncement {
+        /// The commune or province that speaks.
+        0 => unit: req UnitId,
+        /// What it is about.
+        1 => title: req String,
+        /// What it says: plain text.
+        2 => body: req String,
+        /// First day on which it is in force.
+        3 => from: req Day,
+        /// Last day.
+        4 => to: req Day,
+    }
+    /// Takes an announcement back.
+    pub struct WithdrawAnnouncement {
+        /// Which one.
+        0 => announcement: req AnnouncementId,
     }
     /// Publishes a target.
     pub struct PublishTarget {

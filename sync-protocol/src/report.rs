@@ -6,6 +6,7 @@
 mod build;
 mod count;
 mod document;
+mod frozen;
 mod layout;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub use document::{
     COUNTRY, Cell, CellValue, Column, Counted, DASH, Entry, FEW, Head, Item, Missing, Reference, ReportDocument, Row,
     RowStyle, Section, Signature, Table,
 };
+pub use frozen::{Difference, differences, freeze, snapshot_hash, thaw};
 pub use layout::{
     Block, KindColumn, LAYOUT_BYTES_MAX, LayoutError, LayoutProblem, Layouts, ReportLayout, SCHEMA_VERSION,
     SectionLayout, Step, UnitColumn, Words,

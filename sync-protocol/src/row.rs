@@ -87,6 +87,8 @@ impl RowType {
     pub const COURSE_RESULT: Self = Self(20);
     /// That a team was active in a month.
     pub const SUPPORT_CERTIFICATE: Self = Self(21);
+    /// An announcement of a commune or province.
+    pub const ANNOUNCEMENT: Self = Self(22);
     /// A reorganisation of communes.
     pub const REORGANISATION: Self = Self(23);
     /// Event: a visit was recorded.
@@ -105,21 +107,25 @@ impl RowType {
     pub fn class(self) -> Class {
         match self {
             Self::UNIT | Self::TEAM | Self::TEAM_MEMBER | Self::CASE | Self::PERIOD => Class::Control,
+            Self::MARKET | Self::CAMPAIGN | Self::TARGET | Self::COURSE_RUN | Self::ANNOUNCEMENT => Class::Notice,
             _ if self.is_event() => Class::Event,
             _ => Class::Register,
         }
     }
 }
 
-/// What a bucket carries; also the order in which buckets are sent.
+/// What a bucket carries. Buckets are sent in the order of [`Class::sent`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Class {
     /// Units, teams, members, cases, periods.
     Control = 0,
-    /// Households, plans, visit states, persons, businesses, products, markets, and what the office steers with.
+    /// Households, plans, visit states, persons, businesses, products, and the office's numbers and reports.
     Register = 1,
     /// Events, one bucket per quarter in which the server received them.
     Event = 2,
+    /// What a unit tells the units below it: markets, campaigns, targets, courses held, announcements. Whoever may read
+    /// rows of a unit may read the notices of every unit above it.
+    Notice = 3,
 }
 
 impl Class {
@@ -129,7 +135,18 @@ impl Class {
             0 => Some(Self::Control),
             1 => Some(Self::Register),
             2 => Some(Self::Event),
+            3 => Some(Self::Notice),
             _ => None,
+        }
+    }
+
+    /// The place in the order in which buckets are sent: what people wait for today goes before the past.
+    pub fn sent(self) -> u8 {
+        match self {
+            Self::Control => 0,
+            Self::Register => 1,
+            Self::Notice => 2,
+            Self::Event => 3,
         }
     }
 }
@@ -489,6 +506,7 @@ impl Cbor for Row {
             | RowType::COURSE_RUN
             | RowType::COURSE_RESULT
             | RowType::SUPPORT_CERTIFICATE
+            | RowType::ANNOUNCEMENT
             | RowType::REORGANISATION => Register::from_cbor(bytes).map(Self::Register),
             RowType::VISIT_RECORDED | RowType::VISIT_CORRECTED | RowType::VISIT_VOIDED => {
                 Event::from_cbor(bytes).map(Self::Event)

@@ -321,11 +321,13 @@ impl Measure {
         ["visits", "days", "activities"][self as usize]
     }
 
-    fn vi(self) -> &'static str {
+    /// What is counted, in Vietnamese.
+    pub fn vi(self) -> &'static str {
         ["chuyến thăm được duyệt", "ngày có chuyến thăm được duyệt", "hoạt động được duyệt"][self as usize]
     }
 
-    fn en(self) -> &'static str {
+    /// What is counted, in English.
+    pub fn en(self) -> &'static str {
         ["approved visits", "days with an approved visit", "approved activities"][self as usize]
     }
 }

@@ -18,7 +18,11 @@ use crate::row::{BucketId, Class};
 /// The protocol version that this code speaks.
 pub const PROTO: u8 = 1;
 /// The newest row schema that this code reads in full.
-pub const SCHEMA: u16 = 1;
+pub const SCHEMA: u16 = 2;
+/// The oldest row schema that this code still writes in full.
+pub const SCHEMA_MIN: u16 = 1;
+/// The first row schema with notices. A phone that reads an older one gets no bucket of that class.
+pub const SCHEMA_NOTICES: u16 = 2;
 /// Longest payload of a frame, as it travels.
 pub const FRAME_BYTES_MAX: usize = 32 * 1024;
 /// Longest payload of a frame, unpacked.

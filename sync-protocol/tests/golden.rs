@@ -387,6 +387,15 @@ fn office_intents() -> Vec<Intent> {
             ext: ext(),
         }),
         Intent::ReorganisationUndo(ReorganisationRef { id: id(0x23), ext: ext() }),
+        Intent::AnnouncementPublish(PublishAnnouncement {
+            unit: UnitId(id(COMMUNE)),
+            title: "Ngày chuyển đổi số".into(),
+            body: "Thứ bảy, 8 giờ, tại nhà văn hoá thôn.".into(),
+            from: Day(20_770),
+            to: Day(20_777),
+            ext: ext(),
+        }),
+        Intent::AnnouncementWithdraw(WithdrawAnnouncement { announcement: AnnouncementId(id(0x22)), ext: ext() }),
     ]
 }
 
@@ -685,6 +694,15 @@ fn rows() -> Vec<(&'static str, Row)> {
     let rehung = rehung.into_iter().collect();
     let reorganisation =
         ReorganisationStatus { status: "applied".into(), by: UserId(id(0xa3)), at: RECEIVED, ext: ext() };
+    let said = AnnouncementWords {
+        title: "Ngày chuyển đổi số".into(),
+        body: "Thứ bảy, 8 giờ, tại nhà văn hoá thôn.".into(),
+        from: Day(20_770),
+        to: Day(20_777),
+        unit_name: "Xã Mẫu".into(),
+        ext: ext(),
+    };
+    let stands = AnnouncementState { published: Day(20_769), withdrawn: Some(Day(20_771)), ext: ext() };
     let month = PeriodStatus { commune: UnitId(id(COMMUNE)), month: Month(24_322), open: true, ext: ext() };
     let mut household = register(RowType::HOUSEHOLD, 0x41, vec![label("nhà đầu suối"), class("poor")]);
     let guarded = household.groups.get_mut(&household::CLASS).expect("it was just set");
@@ -775,6 +793,14 @@ fn rows() -> Vec<(&'static str, Row)> {
         ("31-of-a-later-version", opaque(RowType(31))),
         ("01-unit-with-former-parents", Row::Register(register(RowType::UNIT, VILLAGE, rehung))),
         (
+            "22-announcement",
+            Row::Register(register(
+                RowType::ANNOUNCEMENT,
+                0x22,
+                vec![(announcement::WORDS, Raw(said.cbor())), (announcement::STATE, Raw(stands.cbor()))],
+            )),
+        ),
+        (
             "23-reorganisation",
             Row::Register(register(
                 RowType::REORGANISATION,
@@ -843,7 +869,7 @@ fn hello(last_n: u64, oldest_n: u64) -> Hello {
         cursors: None,
         budget_bytes: 0,
         classes: 0,
-        schema: SCHEMA,
+        schema: 1,
         app: None,
         ask: vec![],
         server_epoch: 1,

@@ -114,7 +114,7 @@ fn a_campaign_is_drafted_published_and_closed_by_its_own_office() {
     refused(&world.send(&mut leader, Intent::CampaignCreate(create(COMMUNE, drive()))), Code::NotFound);
     let row = world.created(&mut officer, Intent::CampaignCreate(create(COMMUNE, drive())));
     assert_eq!(world.state.registers[&(RowType::CAMPAIGN, row)].0, ScopeId(id(COMMUNE)));
-    assert_eq!(RowType::CAMPAIGN.class(), Class::Register);
+    assert_eq!(RowType::CAMPAIGN.class(), Class::Notice);
     assert_eq!(campaign_of(&world, COMMUNE, row).status(day("2026-11-25")), CampaignStatus::Draft);
     world.applied(&mut officer, Intent::CampaignSet(set(row, SEEN, [titled("Ra quân tháng 11")])));
     refused(&world.send(&mut leader, publish(row, SEEN)), Code::NotFound);
@@ -267,6 +267,57 @@ fn a_draft_whose_kinds_changed_keeps_no_target_for_what_does_not_count() {
     // A draft's targets may be written anew.
     world.applied(&mut officer, Intent::CampaignSet(set(row, SEEN, [targets(&[(COMMUNE, "dvc_submission", 4)])])));
     world.applied(&mut officer, publish(row, SEEN));
+}
+
+// ---- Announcements -------------------------------------------------------------------------------------------------
+
+fn announce(of: u8, title: &str, from: &str, to: &str) -> Intent {
+    Intent::AnnouncementPublish(PublishAnnouncement {
+        unit: unit(of),
+        title: title.into(),
+        body: "Thứ bảy, 8 giờ, tại nhà văn hoá thôn.".into(),
+        from: day(from),
+        to: day(to),
+        ext: ext(),
+    })
+}
+
+#[test]
+fn an_announcement_is_out_at_once_and_can_only_be_taken_back() {
+    let mut world = World::new();
+    on(&mut world, "2026-11-20");
+    let (mut officer, mut leader) = (world.officer.clone(), world.leader.clone());
+    let good = || announce(COMMUNE, "Ngày chuyển đổi số", "2026-11-21", "2026-11-22");
+    refused(&world.send(&mut leader, good()), Code::NotFound);
+    let row = world.created(&mut officer, good());
+    let stored = world.state.get(RowType::ANNOUNCEMENT, row);
+    let said: AnnouncementWords = stored.group(announcement::WORDS).unwrap();
+    assert_eq!((said.from, said.to), (day("2026-11-21"), day("2026-11-22")));
+    assert!(!said.unit_name.is_empty(), "phones of villages do not have the commune's row");
+    let withdraw =
+        || Intent::AnnouncementWithdraw(WithdrawAnnouncement { announcement: AnnouncementId(row), ext: ext() });
+    refused(&world.send(&mut leader, withdraw()), Code::NotFound);
+    world.applied(&mut officer, withdraw());
+    refused(&world.send(&mut officer, withdraw()), Code::WrongState);
+}
+
+#[test]
+fn an_announcement_is_of_a_commune_or_province_in_days_to_come_and_names_no_number() {
+    let mut world = World::new();
+    on(&mut world, "2026-11-20");
+    let mut officer = world.officer.clone();
+    for (intent, field, rule) in [
+        (announce(COMMUNE, "Họp", "2026-11-22", "2026-11-21"), "to", "before_from"),
+        (announce(COMMUNE, "Họp", "2026-11-01", "2026-11-19"), "to", "in_past"),
+        (announce(VILLAGE, "Họp", "2026-11-20", "2026-11-21"), "unit", "wrong_level"),
+    ] {
+        let decision = world.send(&mut officer, intent);
+        refused_at(&decision, Code::BadValue, field);
+        refused_by(&decision, Code::BadValue, rule);
+    }
+    let numbered = world.send(&mut officer, announce(COMMUNE, "Gọi 0912345678", "2026-11-20", "2026-11-21"));
+    refused_at(&numbered, Code::BadValue, "title");
+    refused_at(&world.send(&mut officer, announce(COMMUNE, "", "2026-11-20", "2026-11-21")), Code::BadValue, "title");
 }
 
 // ---- Targets -------------------------------------------------------------------------------------------------------

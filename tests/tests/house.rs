@@ -12,6 +12,8 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// One place where a rule is broken.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Breach {
@@ -95,6 +97,11 @@ fn no_file_speaks_of_the_machine_it_was_written_on() {
 }
 
 #[test]
+fn pages_have_their_words_in_both_languages() {
+    hold(words_of_pages);
+}
+
+#[test]
 fn one_sqlite_is_in_the_build() {
     hold(one_sqlite);
 }
@@ -116,10 +123,13 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("tests", &["sync-protocol", "client-core", "server", "faultdisk"]),
     ("tests/faultdisk", &[]),
     ("tests/fuzz", &["sync-protocol", "client-core", "server"]),
+    ("web/core", &["client-core"]),
+    ("web/pack", &["client-core"]),
     ("xtask", &[]),
 ];
 
-/// client-core → sync-protocol ← server; tests → all three and its simulated disks; xtask → none; and nobody else.
+/// client-core → sync-protocol ← server; tests → all three and its simulated disks; web → client-core, because a page is a
+/// phone; xtask → none; and nobody else.
 fn dependency_direction(root: &Path) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let workspace = Manifest::load(root, "Cargo.toml", &mut breaches);
@@ -574,6 +584,102 @@ fn starts_a_path(line: &str, needle: &str) -> bool {
         from = at + 1;
     }
     false
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Words of pages
+// ---------------------------------------------------------------------------------------------------------------------
+
+/// `web/strings/{vi,en}.json`: the same keys in both, sorted, none empty, each of them used, with the same places to fill in,
+/// composed (NFC), and every key that a page names is there. Keys that a page puts together from a code (`tc('status', …)`)
+/// are used by their prefix.
+fn words_of_pages(root: &Path) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let read = |lang: &str, breaches: &mut Vec<Breach>| -> Vec<(String, String)> {
+        let file = format!("web/strings/{lang}.json");
+        let Ok(text) = fs::read_to_string(root.join(&file)) else { return Vec::new() };
+        let words: BTreeMap<String, String> = match serde_json::from_str(&text) {
+            Ok(words) => words,
+            Err(error) => {
+                breaches.push(breach(&file, error.line(), format!("does not read: {error}")));
+                return Vec::new();
+            }
+        };
+        let lines: Vec<(usize, &str)> =
+            text.lines().enumerate().filter_map(|(at, line)| Some((at + 1, line.trim().strip_prefix('"')?))).collect();
+        for pair in lines.windows(2) {
+            if pair[0].1.split('"').next() >= pair[1].1.split('"').next() {
+                breaches.push(breach(&file, pair[1].0, "keys are sorted, each once"));
+            }
+        }
+        for (key, value) in &words {
+            if value.trim().is_empty() {
+                breaches.push(breach(&file, 0, format!("`{key}` says nothing")));
+            }
+            if value.nfc().collect::<String>() != *value {
+                breaches.push(breach(&file, 0, format!("`{key}` is not composed (NFC)")));
+            }
+        }
+        words.into_iter().collect()
+    };
+    let vi = read("vi", &mut breaches);
+    let en: BTreeMap<String, String> = read("en", &mut breaches).into_iter().collect();
+    let places = |text: &str| -> BTreeSet<String> {
+        text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned())).collect()
+    };
+    for (key, value) in &vi {
+        match en.get(key) {
+            None => breaches.push(breach("web/strings/en.json", 0, format!("`{key}` is missing"))),
+            // A form for the number one may say "one" instead of giving it.
+            Some(other) if places(value) != places(other) && !key.ends_with(".one") => {
+                breaches.push(breach(
+                    "web/strings/en.json",
+                    0,
+                    format!("`{key}` fills in other places than Vietnamese"),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let known: BTreeSet<&str> = vi.iter().map(|(key, _)| key.as_str()).collect();
+    for key in en.keys().filter(|key| !known.contains(key.as_str())) {
+        breaches.push(breach("web/strings/vi.json", 0, format!("`{key}` is missing")));
+    }
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    let mut prefixes: BTreeSet<String> = BTreeSet::new();
+    let pages = files(root).into_iter().filter(|file| {
+        file.starts_with("web/field/src/")
+            && (file.ends_with(".svelte") || file.ends_with(".ts"))
+            && !file.contains("/wasm/")
+    });
+    for file in pages {
+        let Ok(text) = fs::read_to_string(root.join(&file)) else { continue };
+        for (at, line) in text.lines().enumerate() {
+            for word in line.split('\'').skip(1).step_by(2) {
+                if known.contains(word) {
+                    used.insert(word.to_owned());
+                }
+            }
+            for call in line.split("tc('").skip(1) {
+                prefixes.extend(call.split('\'').next().map(str::to_owned));
+            }
+            for call in line.split(" t('").skip(1).chain(line.split("{t('").skip(1)) {
+                let key = call.split('\'').next().unwrap_or_default();
+                if !known.contains(key) {
+                    breaches.push(breach(&file, at + 1, format!("there are no words for `{key}`")));
+                }
+            }
+        }
+    }
+    for key in known {
+        let bare = key.strip_suffix(".one").unwrap_or(key);
+        let by_prefix =
+            prefixes.iter().any(|prefix| bare.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.')));
+        if !by_prefix && !used.contains(bare) {
+            breaches.push(breach("web/strings/vi.json", 0, format!("`{key}` is used by no page")));
+        }
+    }
+    breaches
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -1449,6 +1555,29 @@ fn a_path_of_one_machine_is_found() {
     made.file(".ci/run", &format!("cd \"{here}\"\n"));
     made.file("target/debug/log", &here).file("server/src/x.rs", &format!("// {here}, in a comment too\n"));
     assert_eq!(made.finds(no_machine_paths), [".ci/run:1", "docs/A.md:2", "server/src/x.rs:1"]);
+}
+
+#[test]
+fn words_that_lack_or_stray_are_found() {
+    let made = Made::sound();
+    let vi = "{\n  \"a.b\": \"Có {n}\",\n  \"a.a\": \"Không\",\n  \"c.x\": \"Một\"\n}\n";
+    made.file("web/strings/vi.json", vi);
+    made.file("web/strings/en.json", "{\n  \"a.a\": \"\",\n  \"a.b\": \"Yes\",\n  \"d\": \"Stray\"\n}\n");
+    made.file("web/field/src/A.svelte", "<p>{t('a.b')} {t('a.z')} {tc('c', code)}</p>");
+    let found: Vec<String> = words_of_pages(made.0.path()).iter().map(ToString::to_string).collect();
+    let wanted = [
+        "vi.json:3: keys are sorted",
+        "`c.x` is missing",
+        "`d` is missing",
+        "`a.a` says nothing",
+        "`a.b` fills in other places",
+        "A.svelte:1: there are no words for `a.z`",
+        "`a.a` is used by no page",
+    ];
+    for wanted in wanted {
+        assert!(found.iter().any(|breach| breach.contains(wanted)), "{wanted}: {found:?}");
+    }
+    assert_eq!(found.len(), wanted.len(), "{found:?}");
 }
 
 #[test]

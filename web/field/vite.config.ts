@@ -1,47 +1,62 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defineConfig } from 'vite';
-import { VitePWA } from 'vite-plugin-pwa';
+import { createHash } from 'node:crypto';
+import { readFile, readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, defineConfig } from 'vite';
+import type { Plugin } from 'vite';
 
 // Everything lies below /app/, so that the service worker never stands between the desk or the API and the server.
+const BASE = '/app/';
+const OUT = fileURLToPath(new URL('../dist/app', import.meta.url));
+
+async function files(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const found = entries.map((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? files(path) : [path];
+  });
+  return (await Promise.all(found)).flat().sort();
+}
+
+/** After the pages, the service worker: it carries the list of everything that was made, each with its digest. */
+function serviceWorker(): Plugin {
+  return {
+    name: 'service-worker',
+    apply: 'build',
+    async closeBundle() {
+      const kept = (await files(OUT)).filter((file) => !/\.(br|map)$/.test(file) && !file.endsWith('sw.js'));
+      const manifest = await Promise.all(
+        kept.map(async (file) => ({
+          url: BASE + relative(OUT, file).replaceAll('\\', '/'),
+          revision: createHash('sha256').update(await readFile(file)).digest('hex').slice(0, 16),
+        })),
+      );
+      await build({
+        configFile: false,
+        logLevel: 'warn',
+        define: { __MANIFEST__: JSON.stringify(manifest), 'process.env.NODE_ENV': '"production"' },
+        build: {
+          target: 'chrome109',
+          outDir: OUT,
+          emptyOutDir: false,
+          copyPublicDir: false,
+          lib: { entry: fileURLToPath(new URL('./src/sw.ts', import.meta.url)), formats: ['es'], fileName: () => 'sw.js' },
+        },
+      });
+    },
+  };
+}
+
 export default defineConfig({
-  base: '/app/',
+  base: BASE,
   build: {
     target: 'chrome109',
-    outDir: '../dist/app',
+    outDir: OUT,
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: false,
   },
   worker: { format: 'es' },
-  plugins: [
-    svelte(),
-    VitePWA({
-      // Never swap the app under a half-filled form: the person is asked.
-      registerType: 'prompt',
-      workbox: {
-        globPatterns: ['**/*.{html,js,css,wasm,svg,png,webmanifest}'],
-        maximumFileSizeToCacheInBytes: 8 << 20,
-        navigateFallback: '/app/index.html',
-        cleanupOutdatedCaches: true,
-      },
-      manifest: {
-        name: 'Thôn Số',
-        short_name: 'Thôn Số',
-        description: 'Sổ tay của tổ chuyển đổi số cộng đồng',
-        lang: 'vi',
-        start_url: '/app/',
-        scope: '/app/',
-        id: '/app/',
-        display: 'standalone',
-        orientation: 'portrait',
-        theme_color: '#0b5d4b',
-        background_color: '#f6f4ee',
-        icons: [
-          { src: 'icon-192.png', sizes: '192x192', type: 'image/png' },
-          { src: 'icon-512.png', sizes: '512x512', type: 'image/png' },
-          { src: 'icon-maskable-512.png', sizes: '512x512', type: 'image/png', purpose: 'maskable' },
-        ],
-      },
-    }),
-  ],
+  plugins: [svelte(), serviceWorker()],
 });

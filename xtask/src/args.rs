@@ -19,16 +19,25 @@ pub(crate) const COVERAGE_SEEDS: u32 = 60;
 pub(crate) const HELP: &str = "\
 The project's commands.
 
-cargo xtask test [--quick] [--deny]
-    Checks what the build needs, then formatting, clippy, every test, the API docs, and licences and sources
-    with cargo-deny where it is installed. Stops at the first failure.
+cargo xtask test [--quick] [--deny] [--without-pages]
+    Checks what the build needs, then formatting, clippy, every test, the API docs, licences and sources with cargo-deny
+    where it is installed, and the pages in a real browser. Stops at the first failure.
       --quick   leave out clippy and the API docs
       --deny    fail if cargo-deny is not installed
+      --without-pages  where there is no browser, or no compiler for WebAssembly; the result says that this was not run
 
-cargo xtask demo [--port N] [--data DIR]
-    Builds server and field client, seeds a sample commune when DIR is new, and serves it on loopback until Ctrl-C.
+cargo xtask demo [--port N] [--data DIR] [--without-pages]
+    Builds the pages, server and field client, seeds a sample commune when DIR is new, and serves it on loopback until Ctrl-C.
       --port N    listen on 127.0.0.1:N (default 8787; 0 takes any free port, the server prints which)
       --data DIR  keep the data there (default: `demo` in the build folder)
+      --without-pages  leave the field app out, where there is no compiler for WebAssembly
+
+cargo xtask web [--force]
+    Makes the pages that the server carries, when something of theirs has changed.
+
+cargo xtask browser [NAME …] [--screenshots DIR]
+    Makes the pages and tries them in Chromium, on a screen of 360×640: every journey, or those whose names are given.
+      --screenshots DIR  writes a picture of every screen instead, in both languages, light and dark
 
 cargo xtask demo --once [--story visit|province] [--seed N] [--data DIR]
     Runs a whole story without a screen. Prints what happened; exits 0 only if every count agrees.
@@ -87,6 +96,8 @@ pub(crate) enum Command {
     Sim(Vec<String>),
     Trial(Trial),
     Bench,
+    Web { force: bool },
+    Browser(Vec<String>),
     Coverage { seeds: u32, gaps: bool },
 }
 
@@ -97,13 +108,15 @@ pub(crate) struct Test {
     pub(crate) quick: bool,
     /// A missing cargo-deny is a failure instead of a skipped step.
     pub(crate) deny: bool,
+    /// Leave out the pages and the browser.
+    pub(crate) without_pages: bool,
 }
 
 /// `cargo xtask demo`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Demo {
     /// Serve a sample commune until stopped.
-    Serve { port: u16, data: Option<PathBuf> },
+    Serve { port: u16, data: Option<PathBuf>, without_pages: bool },
     /// Run a story once, headless.
     Once { seed: u64, data: Option<PathBuf>, story: Story },
 }
@@ -154,13 +167,20 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
     let asks_help = rest.iter().any(|word| word == "--help" || word == "-h");
     match name.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
-        "test" | "demo" | "sim" | "trial" | "bench" | "coverage" if asks_help => Ok(Command::Help),
+        "test" | "demo" | "sim" | "trial" | "bench" | "coverage" | "web" | "browser" if asks_help => Ok(Command::Help),
         "test" => parse_test(rest).map(Command::Test),
         "demo" => parse_demo(rest).map(Command::Demo),
         // The simulator reads its own words.
         "sim" => Ok(Command::Sim(rest)),
         "trial" => parse_trial(rest).map(Command::Trial),
         "coverage" => parse_coverage(rest),
+        // The journeys read their own words.
+        "browser" => Ok(Command::Browser(rest)),
+        "web" => match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => Ok(Command::Web { force: false }),
+            ["--force"] => Ok(Command::Web { force: true }),
+            _ => usage("`web` knows only `--force`"),
+        },
         "bench" => match rest.first() {
             Some(word) => usage(format!("`bench` takes no options, but got `{word}`")),
             None => Ok(Command::Bench),
@@ -175,6 +195,7 @@ fn parse_test(words: Vec<String>) -> Result<Test, Usage> {
         match word.as_str() {
             "--quick" => test.quick = true,
             "--deny" => test.deny = true,
+            "--without-pages" => test.without_pages = true,
             _ => return usage(format!("`test` does not know `{word}`")),
         }
     }
@@ -183,6 +204,7 @@ fn parse_test(words: Vec<String>) -> Result<Test, Usage> {
 
 fn parse_demo(words: Vec<String>) -> Result<Demo, Usage> {
     let (mut once, mut port, mut data, mut seed, mut story) = (false, None, None, None, None);
+    let mut without_pages = false;
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let (name, inline) = match word.split_once('=') {
@@ -191,6 +213,10 @@ fn parse_demo(words: Vec<String>) -> Result<Demo, Usage> {
         };
         if name == "--once" && inline.is_none() {
             once = true;
+            continue;
+        }
+        if name == "--without-pages" && inline.is_none() {
+            without_pages = true;
             continue;
         }
         if !matches!(name.as_str(), "--port" | "--data" | "--seed" | "--story") {
@@ -218,7 +244,7 @@ fn parse_demo(words: Vec<String>) -> Result<Demo, Usage> {
         (true, None, seed) => {
             Ok(Demo::Once { seed: seed.unwrap_or(DEMO_SEED), data, story: story.unwrap_or(Story::Visit) })
         }
-        (false, port, None) => Ok(Demo::Serve { port: port.unwrap_or(DEMO_PORT), data }),
+        (false, port, None) => Ok(Demo::Serve { port: port.unwrap_or(DEMO_PORT), data, without_pages }),
     }
 }
 
@@ -286,8 +312,8 @@ mod tests {
 
     #[test]
     fn each_command_has_its_defaults() {
-        assert_eq!(read("test"), Ok(Command::Test(Test { quick: false, deny: false })));
-        assert_eq!(read("demo"), Ok(Command::Demo(Demo::Serve { port: DEMO_PORT, data: None })));
+        assert_eq!(read("test"), Ok(Command::Test(Test::default())));
+        assert_eq!(read("demo"), Ok(Command::Demo(Demo::Serve { port: DEMO_PORT, data: None, without_pages: false })));
         assert_eq!(
             read("demo --once"),
             Ok(Command::Demo(Demo::Once { seed: DEMO_SEED, data: None, story: Story::Visit }))
@@ -300,8 +326,11 @@ mod tests {
 
     #[test]
     fn options_are_read_in_any_order_and_both_spellings() {
-        assert_eq!(read("test --deny --quick"), Ok(Command::Test(Test { quick: true, deny: true })));
-        let served = Ok(Command::Demo(Demo::Serve { port: 0, data: Some("x/y".into()) }));
+        assert_eq!(
+            read("test --deny --quick --without-pages"),
+            Ok(Command::Test(Test { quick: true, deny: true, without_pages: true }))
+        );
+        let served = Ok(Command::Demo(Demo::Serve { port: 0, data: Some("x/y".into()), without_pages: false }));
         assert_eq!(read("demo --data x/y --port 0"), served);
         assert_eq!(read("demo --port=0 --data=x/y"), served);
         let once = Ok(Command::Demo(Demo::Once { seed: 7, data: Some("z".into()), story: Story::Visit }));

@@ -8,9 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::args::{Demo, Story};
 use crate::needs::{self, Wanted};
 use crate::run::{Failure, cargo, line, release_program, root, step, target_dir};
+use crate::web;
 
 pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
     needs::check(Wanted::default())?;
+    if matches!(options, Demo::Serve { without_pages: false, .. }) {
+        web::run(false)?;
+    }
     step(&mut cargo([
         "build",
         "--release",
@@ -24,7 +28,7 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
     ]))?;
     match options {
         Demo::Once { seed, data, story } => once(*seed, data.as_deref(), *story),
-        Demo::Serve { port, data } => serve(*port, data.as_deref()),
+        Demo::Serve { port, data, .. } => serve(*port, data.as_deref()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod browser;
 mod coverage;
 mod demo;
 mod needs;
@@ -12,6 +13,7 @@ mod run;
 mod sim;
 mod test;
 mod trial;
+mod web;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         Command::Trial(options) => trial::run(&options),
         Command::Sim(words) => sim::run(&words),
         Command::Bench => bench::run(),
+        Command::Web { force } => web::run(force),
+        Command::Browser(words) => browser::run(&words),
         Command::Coverage { seeds, gaps } => coverage::run(seeds, gaps),
     };
     match outcome {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::run::{Failure, cargo, succeeds};
+use crate::{browser, web};
 
 /// Something that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,12 @@ pub(crate) enum Missing {
     RustComponents,
     /// `cargo deny`, only where it was asked for.
     CargoDeny,
+    /// A compiler for WebAssembly, for Rust and for C.
+    WasmCompiler,
+    /// Node 20 or newer, with npm.
+    Node,
+    /// Chromium, for the browser tests.
+    Chromium,
 }
 
 impl Missing {
@@ -29,6 +36,9 @@ impl Missing {
             Self::OpenSsl => "OpenSSL's headers and libcrypto (SQLCipher is built against them)",
             Self::RustComponents => "rustfmt and clippy",
             Self::CargoDeny => "cargo-deny",
+            Self::WasmCompiler => "a compiler for WebAssembly (the field app runs the core in the browser)",
+            Self::Node => "Node 20 or newer, with npm (it bundles the pages)",
+            Self::Chromium => "Chromium (the pages are tried in it)",
         }
     }
 }
@@ -50,6 +60,31 @@ pub(crate) fn check(wanted: Wanted) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(advice(&missing, Installer::of_this_machine(), is_root())))
+}
+
+/// Fails with the one line to type if something lacks that makes the pages.
+pub(crate) fn check_web() -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    if !web::has_compiler() {
+        missing.push(Missing::WasmCompiler);
+    }
+    if !web::has_node() {
+        missing.push(Missing::Node);
+    }
+    demand(&missing)
+}
+
+/// Fails with the one line to type if there is no browser to try the pages in.
+pub(crate) fn check_browser() -> Result<(), Failure> {
+    let missing = if browser::chromium().is_some() { vec![] } else { vec![Missing::Chromium] };
+    demand(&missing)
+}
+
+fn demand(missing: &[Missing]) -> Result<(), Failure> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(advice(missing, Installer::of_this_machine(), is_root())))
 }
 
 /// Whether `cargo deny` can be run.
@@ -169,6 +204,14 @@ impl Installer {
     fn packages(self, missing: Missing) -> &'static [&'static str] {
         match (missing, self) {
             (Missing::RustComponents | Missing::CargoDeny, _) | (_, Self::Apple | Self::Unknown) => &[],
+            (Missing::WasmCompiler, Self::Apt) => {
+                &["clang-19", "llvm-19", "lld-19", "rustc-web", "cargo-web", "rust-web-src"]
+            }
+            (Missing::WasmCompiler, _) => &["clang", "llvm"],
+            (Missing::Node, Self::Apk | Self::Pacman | Self::Apt) => &["nodejs", "npm"],
+            (Missing::Node, Self::Dnf) => &["nodejs"],
+            (Missing::Node, Self::Zypper) => &["nodejs20", "npm20"],
+            (Missing::Chromium, _) => &["chromium"],
             (Missing::CCompiler, Self::Apt) => &["gcc", "libc6-dev"],
             (Missing::CCompiler, Self::Apk) => &["gcc", "musl-dev"],
             (Missing::CCompiler, Self::Dnf | Self::Pacman | Self::Zypper) => &["gcc"],
@@ -205,6 +248,9 @@ fn advice(missing: &[Missing], installer: Installer, root: bool) -> String {
     }
     if missing.contains(&Missing::RustComponents) {
         commands.push("rustup component add rustfmt clippy".to_owned());
+    }
+    if missing.contains(&Missing::WasmCompiler) && installer != Installer::Apt {
+        commands.push("rustup target add wasm32-unknown-unknown".to_owned());
     }
     if missing.contains(&Missing::CargoDeny) {
         commands.push("cargo install --locked cargo-deny".to_owned());

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::args::Test;
+use crate::browser;
 use crate::needs::{self, Wanted};
 use crate::run::{Elapsed, Failure, cargo, step};
 
@@ -11,10 +12,21 @@ use crate::run::{Elapsed, Failure, cargo, step};
 pub(crate) fn run(options: &Test) -> Result<(), Failure> {
     let start = Instant::now();
     needs::check(Wanted { rust_components: true, cargo_deny: options.deny })?;
+    if !options.without_pages {
+        needs::check_web()?;
+        needs::check_browser()?;
+    }
 
     let mut took: Vec<(&str, Duration)> = Vec::new();
     for (name, mut command) in steps(options) {
         took.push((name, step(&mut command)?));
+    }
+    if options.without_pages {
+        println!("xtask: SKIPPED the pages and the browser: --without-pages");
+    } else {
+        let begun = Instant::now();
+        browser::run(&[])?;
+        took.push(("browser", begun.elapsed()));
     }
     if options.deny || needs::has_cargo_deny() {
         // Advisories are left out: they need a fresh copy of a database over the network (docs/KNOWN-ADVISORIES.md).
@@ -54,6 +66,6 @@ mod tests {
     #[test]
     fn quick_leaves_out_clippy_and_docs_and_never_the_tests() {
         assert_eq!(names(&Test::default()), ["fmt", "clippy", "test", "doc"]);
-        assert_eq!(names(&Test { quick: true, deny: false }), ["fmt", "test"]);
+        assert_eq!(names(&Test { quick: true, ..Test::default() }), ["fmt", "test"]);
     }
 }

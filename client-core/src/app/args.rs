@@ -302,6 +302,27 @@ args! {
         /// Approved activities only, of what the server has.
         pub official: bool,
     }
+    /// Which campaigns.
+    pub struct CampaignsArgs {
+        /// The village.
+        pub village: Uuid,
+        /// `YYYY-MM-DD`; today when left out.
+        pub day: Option<String>,
+    }
+    /// A course.
+    pub struct CourseArgs {
+        /// Its code.
+        pub code: String,
+    }
+    /// An attempt at a quiz.
+    pub struct QuizArgs {
+        /// Drawn when the person pressed.
+        pub call: Uuid,
+        /// The course.
+        pub code: String,
+        /// The chosen answers, question by question.
+        pub chosen: Vec<Vec<String>>,
+    }
     /// A payment code as it was scanned.
     pub struct PaymentCodeArgs {
         /// Its text.

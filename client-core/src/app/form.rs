@@ -147,7 +147,8 @@ impl VisitForm {
         if !findings.is_empty() {
             return Err(findings);
         }
-        let filled = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
+        let filled =
+            |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
         Ok(VisitContent {
             minutes: self.minutes,
             activities,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 use sync_protocol::catalogue::{Finding, Severity};
+use sync_protocol::course::{Course, CourseWords};
 use sync_protocol::indicator::{Empty, Figure, Indicators};
 use uuid::Uuid;
 
@@ -245,6 +246,62 @@ views! {
         /// The period is open, or submitted activities are counted in.
         pub provisional: bool,
     }
+    /// Words in both languages.
+    pub struct WordsView {
+        /// In Vietnamese.
+        pub vi: String,
+        /// In English.
+        pub en: String,
+    }
+    /// A course to read and its quiz.
+    pub struct CourseContentView {
+        /// Its code.
+        pub code: String,
+        /// Its title.
+        pub title: WordsView,
+        /// How long it takes, in minutes.
+        pub minutes: u32,
+        /// How many of a hundred answers must be right.
+        pub pass_percent: u32,
+        /// What is read.
+        pub cards: Vec<CardView>,
+        /// What is asked. Which answers are right stays in the core.
+        pub questions: Vec<QuestionView>,
+    }
+    /// One card to read.
+    pub struct CardView {
+        /// Its title.
+        pub title: WordsView,
+        /// What it says.
+        pub text: WordsView,
+    }
+    /// One question of a quiz.
+    pub struct QuestionView {
+        /// What is asked.
+        pub text: WordsView,
+        /// More than one answer is right.
+        pub several: bool,
+        /// What can be chosen.
+        pub options: Vec<OptionView>,
+    }
+    /// One answer that can be chosen.
+    pub struct OptionView {
+        /// Its code within the question.
+        pub code: String,
+        /// In Vietnamese.
+        pub vi: String,
+        /// In English.
+        pub en: String,
+    }
+    /// How an attempt at a quiz went.
+    pub struct QuizView {
+        /// Questions answered right.
+        pub right: u32,
+        /// Questions asked.
+        pub of: u32,
+        /// Enough of them.
+        pub passed: bool,
+    }
     /// What a payment code says that may be kept.
     pub struct PaymentCodeView {
         /// Names of the banks or wallets behind it.
@@ -266,6 +323,36 @@ views! {
         pub rows: u64,
         /// Bytes in use.
         pub bytes_used: u64,
+    }
+}
+
+impl CourseContentView {
+    pub(super) fn of(course: &Course) -> Self {
+        let words = |words: &CourseWords| WordsView { vi: words.vi.clone(), en: words.en.clone() };
+        Self {
+            code: course.code.clone(),
+            title: words(&course.title),
+            minutes: course.minutes,
+            pass_percent: course.pass_percent,
+            cards: course
+                .cards
+                .iter()
+                .map(|card| CardView { title: words(&card.title), text: words(&card.text) })
+                .collect(),
+            questions: course
+                .questions
+                .iter()
+                .map(|question| QuestionView {
+                    text: words(&question.text),
+                    several: question.right.len() > 1,
+                    options: question
+                        .options
+                        .iter()
+                        .map(|one| OptionView { code: one.code.clone(), vi: one.vi.clone(), en: one.en.clone() })
+                        .collect(),
+                })
+                .collect(),
+        }
     }
 }
 

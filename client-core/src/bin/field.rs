@@ -5,6 +5,11 @@
 //! saved · 4 not found · 5 not enrolled, or sign-in needed · 6 the server could not be reached or reported an error ·
 //! 7 the storage is full · 8 the store is damaged or of a newer app · 9 the sync ended before everything was exchanged.
 
+#[path = "field/notices.rs"]
+mod notices;
+#[path = "field/village.rs"]
+mod village;
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -150,6 +155,31 @@ enum Command {
     Teams,
     /// Members of the teams that are known here.
     Members,
+    /// Thông báo đang có hiệu lực · announcements in force.
+    Announcements {
+        /// The day, YYYY-MM-DD.
+        #[arg(long)]
+        day: Option<String>,
+    },
+    /// Chiến dịch đang chạy ở thôn, kèm kết quả và chỉ tiêu · campaigns that run for a village, with counts and targets.
+    Campaigns {
+        /// The village: its id or a part of its name.
+        #[arg(long)]
+        village: Option<String>,
+        /// The day, YYYY-MM-DD.
+        #[arg(long)]
+        day: Option<String>,
+    },
+    /// Vụ việc từ hiện trường và câu trả lời · cases from the field with their answers.
+    FieldCases,
+    /// Công nhận công dân số · recognitions.
+    #[command(subcommand)]
+    Recognitions(village::Recognitions),
+    /// Chợ của xã · markets of the commune.
+    Markets,
+    /// Khoá học trên máy, làm được khi không có mạng · courses that this phone carries; they work without a connection.
+    #[command(subcommand)]
+    Courses(notices::Courses),
     /// Look for damage: pages, proofs, everything derived.
     Doctor,
 }
@@ -635,6 +665,12 @@ impl Field {
                 let members = self.store.members()?;
                 done(json!(members), members.iter().map(|m| format!("{}  {}", m.user, m.display_name)).collect())
             }
+            Command::Announcements { day } => self.announcements(day.as_deref()),
+            Command::Campaigns { village, day } => self.campaigns(village.as_deref(), day.as_deref()),
+            Command::FieldCases => self.field_cases(),
+            Command::Recognitions(command) => self.recognitions(command),
+            Command::Markets => self.markets(),
+            Command::Courses(command) => self.courses(command),
             Command::Doctor => self.doctor(),
         }
     }

@@ -711,6 +711,7 @@ impl Db<'_> {
             let class = match bucket.id.class {
                 Class::Control => "control",
                 Class::Register => "register",
+                Class::Notice => "notice",
                 Class::Event => "event",
             };
             reports.push(BucketReport {

@@ -119,6 +119,8 @@ pub(super) fn target(op: &Op) -> Option<(RowType, Uuid)> {
         Intent::SupportRevoke(body) => (RowType::SUPPORT_CERTIFICATE, body.certificate.0),
         Intent::ReorganisationRecord(RecordReorganisation { id, .. })
         | Intent::ReorganisationUndo(ReorganisationRef { id, .. }) => (RowType::REORGANISATION, id),
+        Intent::AnnouncementPublish(_) => (RowType::ANNOUNCEMENT, op.row_id()),
+        Intent::AnnouncementWithdraw(body) => (RowType::ANNOUNCEMENT, body.announcement.0),
         Intent::GrantGive(_) | Intent::GrantEnd(_) | Intent::UserCreate(_) => return None,
     })
 }

@@ -115,6 +115,8 @@ pub struct MiniServer {
     pub now: u64,
     pub buckets: BTreeMap<BucketId, Bucket>,
     pub holdings: BTreeMap<UserId, (u64, Vec<Holding>)>,
+    /// Units above the villages, whose notices go to phones.
+    pub above: BTreeSet<ScopeId>,
     pub devices: BTreeMap<DeviceId, Device>,
     pub outboxes: BTreeMap<Epoch, Outbox>,
     pub uids: BTreeMap<OpUid, Outcome>,
@@ -136,6 +138,7 @@ impl MiniServer {
             now: NOW,
             buckets: BTreeMap::new(),
             holdings: BTreeMap::new(),
+            above: BTreeSet::from([commune().into()]),
             devices: BTreeMap::new(),
             outboxes: BTreeMap::new(),
             uids: BTreeMap::new(),
@@ -298,11 +301,10 @@ impl MiniServer {
 
     /// Rows that a user's phone must hold when it is in sync.
     pub fn expected(&self, user: UserId) -> Vec<(ScopeId, u16, Vec<u8>)> {
-        let scopes = self.scopes(user);
         let mut rows: Vec<(ScopeId, u16, Vec<u8>)> = self
             .buckets
             .iter()
-            .filter(|(id, _)| scopes.contains(&id.scope))
+            .filter(|(id, _)| self.may_read(user, id))
             .flat_map(|(id, bucket)| bucket.rows.values().map(|row| (id.scope, id.quarter, row.3.clone())))
             .collect();
         rows.sort();
@@ -311,6 +313,12 @@ impl MiniServer {
 
     fn scopes(&self, user: UserId) -> BTreeSet<ScopeId> {
         self.principal(user).holdings.iter().filter(|h| h.ended.is_none()).map(|h| h.scope).collect()
+    }
+
+    fn may_read(&self, user: UserId, id: &BucketId) -> bool {
+        let scopes = self.scopes(user);
+        let is_notice = id.class == Class::Notice && !scopes.is_empty() && self.above.contains(&id.scope);
+        scopes.contains(&id.scope) || is_notice
     }
 
     /// Restored from a backup: the ops above are gone, the rows are those of the copy.
@@ -454,14 +462,13 @@ impl MiniServer {
                 };
                 write(FrameKind::Control, control.cbor());
             }
-            let scopes = self.scopes(device.user);
-            let lost: BTreeSet<ScopeId> =
-                cursors.0.iter().map(|c| c.bucket.scope).filter(|scope| !scopes.contains(scope)).collect();
+            let foreign = cursors.0.iter().map(|c| c.bucket).filter(|bucket| !self.may_read(device.user, bucket));
+            let lost: BTreeSet<ScopeId> = foreign.map(|bucket| bucket.scope).collect();
             if !lost.is_empty() {
                 write(FrameKind::Drop, DropFrame { scopes: lost.into_iter().collect(), ext: Ext::default() }.cbor());
             }
             let mut order: Vec<BucketId> =
-                self.buckets.keys().filter(|id| scopes.contains(&id.scope)).copied().collect();
+                self.buckets.keys().filter(|id| self.may_read(device.user, id)).copied().collect();
             order.sort_by_key(|id| (id.class, id.quarter, id.scope));
             let mut reached = Vec::new();
             let mut left = self.frames_max;
@@ -503,7 +510,7 @@ impl MiniServer {
             let states: Vec<BucketState> = self
                 .buckets
                 .iter()
-                .filter(|(id, bucket)| scopes.contains(&id.scope) && bucket.head > 0)
+                .filter(|(id, bucket)| self.may_read(device.user, id) && bucket.head > 0)
                 .map(|(id, b)| BucketState { bucket: *id, gen_: b.gen_, head: b.head, digest: b.digest() })
                 .collect();
             if complete {

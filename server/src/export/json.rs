@@ -7,13 +7,17 @@ use sync_protocol::report::{Cell, CellValue, Entry, Item, Reference, ReportDocum
 use super::lang_code;
 
 pub(super) fn render(document: &ReportDocument) -> String {
+    format!("{:#}\n", value(document))
+}
+
+pub(super) fn value(document: &ReportDocument) -> Value {
     let [layout, indicators, catalogue] = &document.versions;
     let (head, signature) = (&document.head, &document.signature);
     let sections = document.sections.iter().map(|section| {
         let items: Vec<Value> = section.items.iter().map(|one| item(one, document)).collect();
         json!({"code": section.code, "title": section.title, "items": items})
     });
-    let value = json!({
+    json!({
         "schema_version": 1,
         "report": document.code,
         "lang": lang_code(document.lang),
@@ -33,8 +37,7 @@ pub(super) fn render(document: &ReportDocument) -> String {
             "signatory": signature.signatory, "hint": signature.hint,
         },
         "dictionary": document.dictionary.iter().map(entry).collect::<Vec<_>>(),
-    });
-    format!("{value:#}\n")
+    })
 }
 
 fn period(period: Period) -> Value {

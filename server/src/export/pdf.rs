@@ -3,6 +3,8 @@
 //! Vietnamese needs no shaping once it is composed: every letter with its tones is one glyph. So a line is the sum of its
 //! glyphs' widths, and is broken at spaces. Lengths are points.
 
+mod certificate;
+
 use krilla::Document;
 use krilla::geom::{PathBuilder, Point, Rect};
 use krilla::metadata::{DateTime, Metadata};
@@ -12,9 +14,12 @@ use krilla::paint::{Fill, Stroke};
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use skrifa::instance::{LocationRef, Size};
 use skrifa::{FontRef, MetadataProvider};
+use sync_protocol::catalogue::Lang;
+use sync_protocol::ids::Day;
 use sync_protocol::report::{COUNTRY, CellValue, Item, ReportDocument, Row, RowStyle, Table};
 use unicode_normalization::UnicodeNormalization;
 
+pub(super) use self::certificate::render as certificate;
 use super::{ExportError, lang_code, mark};
 
 const WIDTH: f32 = 595.28;
@@ -86,6 +91,7 @@ enum Mark {
     Text { x: f32, y: f32, size: f32, style: Style, text: String },
     Line { from: (f32, f32), to: (f32, f32) },
     Shade { x: f32, y: f32, width: f32, height: f32 },
+    Fill { x: f32, y: f32, side: f32 },
 }
 
 struct Flow {
@@ -364,13 +370,18 @@ impl Flow {
     // Bytes
 
     fn write(self, document: &ReportDocument) -> Result<Vec<u8>, ExportError> {
+        let title = format!("{} – {}", document.full_title(), document.head.subject);
+        self.bytes(title, document.lang, document.as_of, true)
+    }
+
+    /// The file; with `numbers`, every page has its own below.
+    fn bytes(self, title: String, lang: Lang, made: Day, numbers: bool) -> Result<Vec<u8>, ExportError> {
         let wrong = |what: &dyn std::fmt::Debug| ExportError::Pdf(format!("{what:?}"));
         let mut pdf = Document::new();
-        let (year, month, day) = document.as_of.civil();
+        let (year, month, day) = made.civil();
         let created = DateTime::new(u16::try_from(year).unwrap_or(1970)).month(month as u8).day(day as u8);
-        let title = format!("{} – {}", document.full_title(), document.head.subject);
         let metadata = Metadata::new().title(title).creator("Thôn Số".to_owned()).creation_date(created);
-        pdf.set_metadata(metadata.language(lang_code(document.lang).to_owned()));
+        pdf.set_metadata(metadata.language(lang_code(lang).to_owned()));
         let pages = self.pages.len();
         for (at, marks) in self.pages.iter().enumerate() {
             let settings = PageSettings::from_wh(WIDTH, HEIGHT).ok_or_else(|| wrong(&"page size"))?;
@@ -379,7 +390,7 @@ impl Flow {
             let number = format!("{}/{pages}", at + 1);
             let footer =
                 Mark::Text { x: RIGHT - 20.0, y: HEIGHT - 30.0, size: 10.0, style: Style::Regular, text: number };
-            for mark in marks.iter().chain([&footer]) {
+            for mark in marks.iter().chain(Some(&footer).filter(|_| numbers)) {
                 match mark {
                     Mark::Text { x, y, size, style, text } => {
                         let face = self.face(*style);
@@ -401,6 +412,13 @@ impl Flow {
                         Rect::from_xywh(*x, *y, *width, *height).inspect(|rect| path.push_rect(*rect));
                         surface.set_stroke(None);
                         surface.set_fill(Some(grey(235)));
+                        path.finish().inspect(|path| surface.draw_path(path));
+                    }
+                    Mark::Fill { x, y, side } => {
+                        let mut path = PathBuilder::new();
+                        Rect::from_xywh(*x, *y, *side, *side).inspect(|rect| path.push_rect(*rect));
+                        surface.set_stroke(None);
+                        surface.set_fill(Some(grey(0)));
                         path.finish().inspect(|path| surface.draw_path(path));
                     }
                 }

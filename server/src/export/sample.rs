@@ -17,6 +17,8 @@ use sync_protocol::value::Value;
 use sync_protocol::workflow::VisitStatus;
 use uuid::Uuid;
 
+use super::Certificate;
+
 const COMMUNES: [&str; 4] = ["Xã Mẫu Thượng", "Xã Mẫu Hạ", "Phường Mẫu Trung", "Xã Mẫu Sơn"];
 const PROVINCE: &str = "Tỉnh Mẫu";
 const VILLAGES: u128 = 3;
@@ -265,8 +267,15 @@ fn scope_of(commune: u128) -> Scope {
     Scope { unit: unit(commune, 0), level: Level::Commune, parts: (1..=VILLAGES).map(village).collect() }
 }
 
-fn situation(scope: &Scope) -> Situation<'_> {
-    Situation { scope, period: days(), open: false, view: View::Official, position: Some(48_210), targets: &[] }
+/// The days of a report of the sample: the period that ends with its month, or the one that its month lies in.
+fn days_of(report: Report) -> Period {
+    let period = calendar::Period::of_month(report.period_kind(), MONTH);
+    let (from, to) = period.days(CutOff::default()).unwrap_or((FIRST_DAY, FIRST_DAY));
+    Period { from, to }
+}
+
+fn situation(scope: &Scope, period: Period) -> Situation<'_> {
+    Situation { scope, period, open: false, view: View::Official, position: Some(48_210), targets: &[] }
 }
 
 fn team_lines(commune: u128, facts: &[Fact]) -> Vec<TeamLine> {
@@ -291,9 +300,9 @@ fn unit_of(commune: u128) -> ReportUnit {
 }
 
 /// A commune as a line of the province's report.
-fn part(commune: u128, report: Submission) -> Part {
+fn part(commune: u128, report: Submission, days: Period) -> Part {
     let (indicators, facts, scope) = (Indicators::shipped(), facts_of(commune), scope_of(commune));
-    let (situation, history) = (situation(&scope), History::of(indicators, &facts, days()));
+    let (situation, history) = (situation(&scope, days), History::of(indicators, &facts, days));
     let kinds = indicators.catalogue().kinds().iter();
     let achieved =
         kinds.filter_map(|kind| Some((kind.code.clone(), indicators.achieved(&kind.code, &history, &situation)?)));
@@ -304,60 +313,80 @@ fn part(commune: u128, report: Submission) -> Part {
     Part { unit: unit_of(commune), teams: VILLAGES as u64, members, kinds, figures, report }
 }
 
-/// A sample of a report; `None` for those that have no sample.
+/// Every report of which there is a sample, with the level of the unit.
+pub const SAMPLES: [(Report, Level); 11] = [
+    (Report::CommuneMonth, Level::Commune),
+    (Report::ProvinceMonth, Level::Province),
+    (Report::TeamMonth, Level::Commune),
+    (Report::Quarter, Level::Commune),
+    (Report::Quarter, Level::Province),
+    (Report::HalfYear, Level::Commune),
+    (Report::HalfYear, Level::Province),
+    (Report::Year, Level::Commune),
+    (Report::Year, Level::Province),
+    (Report::EcomFunnel, Level::Commune),
+    (Report::EcomFunnel, Level::Province),
+];
+
+/// A sample of a report of a commune, or of the province where only a province has it.
 ///
 /// # Errors
 /// [`NoLayout`] when the shipped file lacks its layout.
-pub fn sample(report: Report, lang: Lang) -> Result<Option<ReportDocument>, NoLayout> {
+pub fn sample(report: Report, lang: Lang) -> Result<ReportDocument, NoLayout> {
+    sample_at(report, if report == Report::ProvinceMonth { Level::Province } else { Level::Commune }, lang)
+}
+
+/// A sample of a report at a level: [`Level::Province`], or else a commune.
+///
+/// # Errors
+/// [`NoLayout`] when the shipped file lacks its layout.
+pub fn sample_at(report: Report, level: Level, lang: Lang) -> Result<ReportDocument, NoLayout> {
     let indicators = Indicators::shipped();
-    let Some(layout) = Layouts::shipped().report(report) else { return Err(NoLayout) };
+    let Some(layout) = Layouts::shipped().at(report, level) else { return Err(NoLayout) };
+    let (is_province, days) = (level == Level::Province, days_of(report));
     let commune = scope_of(1);
     let own = team(1, 1);
-    let (facts, scope, teams, unit): (Vec<Fact>, Scope, Vec<TeamLine>, ReportUnit) = match report {
-        Report::CommuneMonth => {
-            let facts = facts_of(1);
-            let teams = team_lines(1, &facts);
-            (facts, commune, teams, unit_of(1))
-        }
-        Report::TeamMonth => {
-            let of_team = |fact: &Fact| match fact {
-                Fact::Activity(activity) => activity.team == own,
-                Fact::Row(_) => true,
-            };
-            let facts: Vec<Fact> = facts_of(1).into_iter().filter(of_team).collect();
-            let teams = team_lines(1, &facts).into_iter().filter(|line| line.team == own).collect();
-            (facts, commune, teams, unit_of(1))
-        }
-        Report::ProvinceMonth => {
-            let numbers = 1..=COMMUNES.len() as u128;
-            let facts = numbers.clone().flat_map(facts_of).collect();
-            let id = UnitId(Uuid::from_u128(999));
-            let scope = Scope { unit: id, level: Level::Province, parts: numbers.map(scope_of).collect() };
-            let unit = ReportUnit { id, level: Level::Province, name: PROVINCE.to_owned(), path: Vec::new() };
-            (facts, scope, Vec::new(), unit)
-        }
-        Report::Quarter | Report::HalfYear | Report::Year => return Ok(None),
+    let (facts, scope, teams, unit): (Vec<Fact>, Scope, Vec<TeamLine>, ReportUnit) = if is_province {
+        let numbers = 1..=COMMUNES.len() as u128;
+        let facts = numbers.clone().flat_map(facts_of).collect();
+        let id = UnitId(Uuid::from_u128(999));
+        let scope = Scope { unit: id, level: Level::Province, parts: numbers.map(scope_of).collect() };
+        let unit = ReportUnit { id, level: Level::Province, name: PROVINCE.to_owned(), path: Vec::new() };
+        (facts, scope, Vec::new(), unit)
+    } else if report == Report::TeamMonth {
+        let of_team = |fact: &Fact| match fact {
+            Fact::Activity(activity) => activity.team == own,
+            Fact::Row(_) => true,
+        };
+        let facts: Vec<Fact> = facts_of(1).into_iter().filter(of_team).collect();
+        let teams = team_lines(1, &facts).into_iter().filter(|line| line.team == own).collect();
+        (facts, commune, teams, unit_of(1))
+    } else {
+        let facts = facts_of(1);
+        let teams = team_lines(1, &facts);
+        (facts, commune, teams, unit_of(1))
     };
-    let due = |report: Report| report.due(MONTH, CutOff::default()).unwrap_or(days().to);
-    let due_of_communes = due(Report::CommuneMonth);
+    let due = |report: Report| report.due(MONTH, CutOff::default()).unwrap_or(days.to);
+    let due_of_communes = due(if report == Report::ProvinceMonth { Report::CommuneMonth } else { report });
     let submitted = |status, after: Option<u32>| Submission {
         status,
         submitted: after.map(|after| Day(due_of_communes.0 - 1 + after)),
         due: due_of_communes,
     };
-    let parts = match report {
-        Report::ProvinceMonth => vec![
-            part(1, submitted(ReportStatus::Accepted, Some(0))),
-            part(2, submitted(ReportStatus::Submitted, Some(2))),
-            part(3, submitted(ReportStatus::Accepted, Some(1))),
-            part(4, submitted(ReportStatus::Draft, None)),
-        ],
-        _ => Vec::new(),
+    let parts = if is_province {
+        vec![
+            part(1, submitted(ReportStatus::Accepted, Some(0)), days),
+            part(2, submitted(ReportStatus::Submitted, Some(2)), days),
+            part(3, submitted(ReportStatus::Accepted, Some(1)), days),
+            part(4, submitted(ReportStatus::Draft, None), days),
+        ]
+    } else {
+        Vec::new()
     };
     let targets = [("vneid_level2", 150), ("payment_account", 90), ("digital_skill_session", 50), ("dvc_account", 80)];
     let targets = targets.map(|(kind, target)| (kind.to_owned(), Decimal::from_int(target))).into();
     let overrides = Overrides::new();
-    let counts = Counts::of(layout, indicators, &facts, &situation(&scope), &targets, &overrides);
+    let counts = Counts::of(layout, indicators, &facts, &situation(&scope, days), &targets, &overrides);
     let texts = [
         ("documents", "Kế hoạch triển khai tháng cao điểm chuyển đổi số; công văn đôn đốc các tổ (minh họa)."),
         (
@@ -367,7 +396,7 @@ pub fn sample(report: Report, lang: Lang) -> Result<Option<ReportDocument>, NoLa
         ("next", "Tập trung hỗ trợ hộ chưa có tài khoản thanh toán; tổ chức tập huấn bằng tiếng Tày (minh họa)."),
     ];
     let (issuer, superior, place) = match report {
-        Report::ProvinceMonth => ("Sở Khoa học và Công nghệ", "Ủy ban nhân dân tỉnh Mẫu", "Tỉnh Mẫu"),
+        _ if is_province => ("Sở Khoa học và Công nghệ", "Ủy ban nhân dân tỉnh Mẫu", "Tỉnh Mẫu"),
         Report::TeamMonth => ("Tổ chuyển đổi số cộng đồng thôn Mẫu 1", "Ủy ban nhân dân xã Mẫu Thượng", "Mẫu Thượng"),
         _ => ("Ủy ban nhân dân xã Mẫu Thượng", "Tỉnh Mẫu", "Mẫu Thượng"),
     };
@@ -381,11 +410,11 @@ pub fn sample(report: Report, lang: Lang) -> Result<Option<ReportDocument>, NoLa
         place: place.to_owned(),
         unit,
         team: (report == Report::TeamMonth).then_some(own),
-        period: calendar::Period::of_month(PeriodKind::Month, MONTH),
-        days: days(),
+        period: calendar::Period::of_month(report.period_kind(), MONTH),
+        days,
         dated,
         as_of: dated,
-        position: situation(&scope).position,
+        position: situation(&scope, days).position,
         open: false,
         status: ReportStatus::Submitted,
         late: false,
@@ -397,5 +426,24 @@ pub fn sample(report: Report, lang: Lang) -> Result<Option<ReportDocument>, NoLa
         parts,
         sample: true,
     };
-    build(&input, lang).map(Some)
+    build(&input, lang)
+}
+
+/// A sample of a certificate, for the made-up commune.
+pub fn certificate(lang: Lang) -> Certificate {
+    let set = Indicators::shipped().citizen_set_on(days().to).map(|set| set.label(lang)).unwrap_or_default();
+    let (title, place) = match lang {
+        Lang::Vi => ("Công dân số (MẪU)", "Mẫu Thượng"),
+        Lang::En => ("Digital citizen (SAMPLE)", "Mẫu Thượng"),
+    };
+    Certificate {
+        title: title.to_owned(),
+        issuer: "Ủy ban nhân dân xã Mẫu Thượng".to_owned(),
+        commune: COMMUNES[0].to_owned(),
+        place: place.to_owned(),
+        holder: None,
+        set: set.to_owned(),
+        number: "00/QĐ-UBND".to_owned(),
+        date: days().to,
+    }
 }

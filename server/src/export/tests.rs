@@ -10,7 +10,7 @@ use super::*;
 const REPORTS: [Report; 3] = [Report::CommuneMonth, Report::ProvinceMonth, Report::TeamMonth];
 
 fn document(report: Report) -> ReportDocument {
-    sample::sample(report, Lang::Vi).unwrap().unwrap()
+    sample::sample(report, Lang::Vi).unwrap()
 }
 
 /// A document in which every text that people type is hostile.
@@ -148,9 +148,32 @@ fn walk(value: &serde_json::Value, visit: &mut impl FnMut(&serde_json::Map<Strin
 #[test]
 fn every_letter_of_a_report_is_in_the_fonts() {
     for (report, lang) in REPORTS.iter().flat_map(|report| [(*report, Lang::Vi), (*report, Lang::En)]) {
-        let document = sample::sample(report, lang).unwrap().unwrap();
+        let document = sample::sample(report, lang).unwrap();
         assert_eq!(pdf::missing_letters(&format!("{document:?}")), "");
     }
     assert_eq!(pdf::missing_letters("ẰẲẴẮẶƯƠĐđữựợỡ ¹²³⁴⁵⁶⁷⁸⁹ – …"), "");
     assert!(pdf(&document(Report::CommuneMonth)).unwrap().starts_with(b"%PDF-"));
+}
+
+#[test]
+fn a_certificate_is_one_page_and_its_code_holds_number_commune_and_date_only() {
+    for lang in [Lang::Vi, Lang::En] {
+        let paper = sample::certificate(lang);
+        assert_eq!(paper.qr_text(), "00/QĐ-UBND\nXã Mẫu Thượng\n2026-11-14");
+        let bytes = certificate(&paper, lang).unwrap();
+        assert_eq!(bytes, certificate(&paper, lang).unwrap(), "the same paper gives the same bytes");
+        let pages = bytes.windows(11).filter(|window| window == b"/Type /Page").count();
+        assert!(bytes.starts_with(b"%PDF") && pages <= 2, "one page and the list of pages: {pages}");
+    }
+}
+
+#[test]
+fn every_report_has_a_sample_at_every_level_that_says_so() {
+    for (report, level) in sample::SAMPLES {
+        for lang in [Lang::Vi, Lang::En] {
+            let document = sample::sample_at(report, level, lang).unwrap();
+            assert!(document.full_title().contains(if lang == Lang::Vi { "MẪU" } else { "SAMPLE" }));
+            assert!(document.tables().count() > 0, "{report:?}");
+        }
+    }
 }

@@ -27,6 +27,18 @@ fn optional_ver(text: Option<&str>) -> Result<Option<Ver>, HttpError> {
     text.map(|text| ver(text, "base_ver")).transpose()
 }
 
+/// 64 hexadecimal digits.
+fn hash(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
+    }
+    Some(hash)
+}
+
 fn month(text: &str) -> Result<Month, HttpError> {
     Month::parse(text).ok_or_else(|| HttpError::bad_value("month"))
 }
@@ -138,6 +150,10 @@ pub struct HandIn {
     /// The version that was seen, when the report was saved before.
     #[serde(default)]
     pub base_ver: Option<String>,
+    /// What names the figures that were seen, as reading the report gives it: 64 hexadecimal digits. With it the report is
+    /// refused (`content_changed`) when its figures have changed since.
+    #[serde(default)]
+    pub seen: Option<String>,
 }
 
 /// Accepts a report, or sends it back.
@@ -282,7 +298,9 @@ pub async fn submit_report(
 ) -> Answer<Changed> {
     let (unit, kind, month) = (UnitId(body.0.unit), code.into_inner(), month(&body.0.month)?);
     let (id, base_ver) = (report_id(unit, &kind, month), optional_ver(body.0.base_ver.as_deref())?);
-    let intent = SubmitReport { unit, kind, month, snapshot: None, base_ver, ext: Ext::default() };
+    let snapshot = body.0.seen.as_deref().map(|seen| hash(seen).ok_or_else(|| HttpError::bad_value("seen")));
+    let snapshot = snapshot.transpose()?;
+    let intent = SubmitReport { unit, kind, month, snapshot, base_ver, ext: Ext::default() };
     perform(&app, caller, once, Intent::ReportSubmit(intent), Some(id)).await
 }
 

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
 use actix_web::web::{self, Data};
 use serde::Deserialize;
-use sync_protocol::report::ReportDocument;
+use serde_json::json;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -13,7 +13,8 @@ use super::error::{HttpError, Refusals};
 use super::extract::{Caller, Query};
 use crate::export::{self, ExportError};
 use crate::problem::ProblemCode;
-use crate::reading::reports::ReportQuery;
+use crate::reading::hex;
+use crate::reading::reports::{ReportQuery, Shown, VersionView};
 
 /// Which report is wanted, and as what.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -33,6 +34,8 @@ pub struct ReportFileQuery {
     pub format: Option<String>,
     /// Which table, for `csv`: its code, as the JSON names it.
     pub table: Option<String>,
+    /// A version that was kept, exactly as it was handed in. Without it: made now from the rows.
+    pub version: Option<u32>,
 }
 
 /// Makes a report from the rows: the document with its data dictionary, or a file to print or to go on working with.
@@ -49,14 +52,16 @@ pub async fn report(
     code: web::Path<String>,
     query: Query<ReportFileQuery>,
 ) -> Result<HttpResponse, HttpError> {
-    let ReportFileQuery { unit, month, team, lang, format, table } = query.0;
+    let ReportFileQuery { unit, month, team, lang, format, table, version } = query.0;
     let format = format.unwrap_or_else(|| "json".to_owned());
     if !["json", "html", "pdf", "xlsx", "csv"].contains(&format.as_str()) {
         return Err(HttpError::bad_value("format"));
     }
     let (code, name) = (code.into_inner(), month.clone());
-    let document = app.reading.report(caller.user(), code, ReportQuery { unit, month, team, lang }).await?;
-    let rendered = web::block(move || render(&document, &format, table.as_deref()))
+    let query = ReportQuery { unit, month, team, lang };
+    let shown = app.reading.shown_report(caller.user(), code, query, version).await?;
+    let figures = hex(&shown.figures);
+    let rendered = web::block(move || render(&shown, &format, table.as_deref()))
         .await
         .unwrap_or_else(|_| Err(ExportError::Pdf("the rendering was cut off".to_owned())));
     let rendered = rendered.map_err(|error| {
@@ -65,7 +70,7 @@ pub async fn report(
     })?;
     let (kind, ending, bytes) = rendered.ok_or_else(|| HttpError::bad_value("table"))?;
     let mut response = HttpResponse::Ok();
-    response.content_type(kind);
+    response.content_type(kind).insert_header(("x-report-figures", figures));
     if !matches!(ending, "json" | "html") {
         response.insert_header(ContentDisposition {
             disposition: DispositionType::Attachment,
@@ -78,7 +83,8 @@ pub async fn report(
 type Rendered = (&'static str, &'static str, Vec<u8>);
 
 /// Content type, ending and bytes; `None` when there is no such table.
-fn render(document: &ReportDocument, format: &str, table: Option<&str>) -> Result<Option<Rendered>, ExportError> {
+fn render(shown: &Shown, format: &str, table: Option<&str>) -> Result<Option<Rendered>, ExportError> {
+    let document = &shown.document;
     Ok(Some(match format {
         "html" => ("text/html; charset=utf-8", "html", export::html(document).into_bytes()),
         "pdf" => ("application/pdf", "pdf", export::pdf(document)?),
@@ -93,6 +99,38 @@ fn render(document: &ReportDocument, format: &str, table: Option<&str>) -> Resul
             };
             ("text/csv; charset=utf-8", "csv", bytes)
         }
-        _ => ("application/json", "json", export::json(document).into_bytes()),
+        _ => ("application/json", "json", json(shown).into_bytes()),
     }))
+}
+
+/// The document with what names its figures, and how it differs from the last version that was kept.
+fn json(shown: &Shown) -> String {
+    let mut value = export::json_value(&shown.document);
+    let changed = shown.changed.iter().map(|one| {
+        json!({
+            "table": one.table, "title": one.title, "row": one.row, "column": one.column,
+            "column_title": one.column_title, "was": one.was, "is": one.is,
+        })
+    });
+    value["figures_hash"] = json!(hex(&shown.figures));
+    value["version"] = json!(shown.version);
+    value["changed"] = json!(changed.collect::<Vec<_>>());
+    format!("{value:#}\n")
+}
+
+/// Lists the versions of a report that were kept: when it was handed in, and when its month was closed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/{code}/versions",
+    tag = "reports",
+    params(("code" = String, Path, description = "Which report: `commune_month`, …")),
+    responses((status = 200, body = Vec<VersionView>), Refusals)
+)]
+pub async fn versions(
+    app: Data<App>,
+    caller: Caller,
+    code: web::Path<String>,
+    query: Query<ReportQuery>,
+) -> Result<web::Json<Vec<VersionView>>, HttpError> {
+    Ok(web::Json(app.reading.report_versions(caller.user(), code.into_inner(), query.0).await?))
 }

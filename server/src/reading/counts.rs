@@ -205,6 +205,7 @@ impl Scoped<'_> {
                 let name = match id.class {
                     Class::Control => "control".to_owned(),
                     Class::Register => "register".to_owned(),
+                    Class::Notice => "notice".to_owned(),
                     Class::Event => format!("event-{}q{}", id.quarter / 4, id.quarter % 4 + 1),
                 };
                 (name, bucket.head.to_string())

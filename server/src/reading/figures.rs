@@ -456,9 +456,15 @@ impl Scoped<'_> {
         let indicators = Indicators::shipped();
         let formula = match indicators.indicator(code) {
             Some(indicator) => indicator.formula.clone(),
-            None => indicators.achieved_formula(code).ok_or(ReadError::NotFound)?,
+            None => match indicators.score_item(code) {
+                Some(item) => item.formula.clone(),
+                None => indicators.achieved_formula(code).ok_or(ReadError::NotFound)?,
+            },
         };
-        let facts = self.facts(&scope, asked)?;
+        let mut facts = self.facts(&scope, asked)?;
+        if let Some(team) = asked.team.filter(|_| indicators.score_item(code).is_some()) {
+            facts = team_facts(&facts, team);
+        }
         let situation = Situation {
             scope: &scope,
             period: asked.period,
@@ -515,7 +521,7 @@ impl Scoped<'_> {
     }
 }
 
-fn label(vi: &str, en: &str) -> Label {
+pub(super) fn label(vi: &str, en: &str) -> Label {
     Label { vi: vi.to_owned(), en: en.to_owned() }
 }
 
@@ -553,7 +559,7 @@ fn kind_view(figure: &Figure, asked: Asked, opens: bool) -> Option<FigureView> {
     Some(figure_view(figure, label(&kind.vi, &kind.en), &formula, asked, opens))
 }
 
-fn figure_view(figure: &Figure, label: Label, formula: &Formula, asked: Asked, opens: bool) -> FigureView {
+pub(super) fn figure_view(figure: &Figure, label: Label, formula: &Formula, asked: Asked, opens: bool) -> FigureView {
     let indicators = Indicators::shipped();
     let shown = |value: Fraction| Label { vi: value.spelled(Lang::Vi), en: value.spelled(Lang::En) };
     let reason = |empty: Empty| Reason {

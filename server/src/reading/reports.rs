@@ -2,25 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use sync_protocol::access::Principal;
 use sync_protocol::calendar::{CutOff, Report};
 use sync_protocol::catalogue::{Decimal, Lang};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
 use sync_protocol::indicator::*;
 use sync_protocol::report::{
-    Counts, Layouts, NoLayout, Part, ReportDocument, ReportInput, ReportLayout, ReportStatus, ReportUnit, Submission,
-    TeamLine, build, since_new_year,
+    Counts, Difference, Layouts, NoLayout, Part, ReportDocument, ReportInput, ReportLayout, ReportStatus, ReportUnit,
+    Submission, TeamLine, build, differences, freeze, since_new_year, snapshot_hash, thaw,
 };
 use sync_protocol::row::{Register, RowType};
 use sync_protocol::team::{ApprovedVisit, Membership, Position};
 use sync_protocol::units::{self, Figures as UnitFigures};
 use sync_protocol::workflow::VisitStatus;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::figures::Asked;
-use super::{Answer, Entry, ReadError, Reading, SCAN_PAGE, Scoped, country, damaged, register_of};
+use super::{Answer, Entry, Named, ReadError, Reading, SCAN_PAGE, Scoped, country, damaged, hex, register_of, rfc3339};
+use crate::storage::{StorageError, Tx};
 use crate::work::commits_of;
 
 /// Which report is wanted.
@@ -28,7 +30,8 @@ use crate::work::commits_of;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ReportQuery {
-    /// A commune (`commune_month`), a province (`province_month`), or the unit of a team (`team_month`).
+    /// A commune or a province (`commune_month`, `province_month`; the longer ones have both), or the unit of a team
+    /// (`team_month`).
     pub unit: Uuid,
     /// The reporting month, `YYYY-MM`.
     #[param(example = "2026-12")]
@@ -42,9 +45,89 @@ pub struct ReportQuery {
 /// Since when the province's digital matters lie with its department of science (docs/DOMAIN.md §2).
 const DEPARTMENT_OF_SCIENCE: &str = "2025-03-01";
 
+/// A report as it is shown: made now, or kept.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The document.
+    pub document: ReportDocument,
+    /// What names its figures, whatever the language (`ReportDocument::figures_hash` of the Vietnamese one).
+    pub figures: [u8; 32],
+    /// The version that it is; of a report made now the last one that it was compared with.
+    pub version: Option<u32>,
+    /// How it differs from that version. Empty for a version itself.
+    pub changed: Vec<Difference>,
+}
+
+/// A version of a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct VersionView {
+    /// 1, 2, 3, …
+    pub version: u32,
+    /// `submitted`, or `closed` when it was kept because the period was closed.
+    pub event: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Who.
+    pub by: Named,
+    /// The day on which the figures were taken.
+    pub as_of: String,
+    /// What names the figures; hexadecimal.
+    pub figures: String,
+    /// What names the stored bytes; hexadecimal.
+    pub hash: String,
+}
+
+/// A report as it is kept.
+pub(crate) struct FrozenReport {
+    /// What names its figures.
+    pub(crate) figures: [u8; 32],
+    /// Its bytes (`report::freeze`).
+    pub(crate) body: Vec<u8>,
+}
+
+/// Makes a report to be kept, for whoever is entitled to hand it in. `None` where there is no such report: no layout, or
+/// the report of a team in a unit that has several.
+pub(crate) fn freeze_report(
+    tx: &mut dyn Tx,
+    now: ServerMs,
+    (unit, report, month): (UnitId, Report, Month),
+    handed_in: Option<&[(String, String)]>,
+) -> Result<Option<FrozenReport>, StorageError> {
+    let principal = Principal { user: UserId(Uuid::nil()), grants_rev: 0, holdings: Vec::new() };
+    let mut scoped = Scoped::of(tx, principal, now);
+    let frozen = (|| {
+        let span = Some(report.period_kind().code());
+        let mut asked = Asked::parse(unit.0, &month.to_string(), span, Some("official"), None)?;
+        let scope = scoped.scope_on(unit, asked.period.to)?.ok_or(ReadError::NotFound)?;
+        if report == Report::TeamMonth {
+            let teams = scoped.teams_on(unit, asked.period.to)?;
+            let [team] = teams[..] else { return Err(ReadError::NotFound) };
+            asked.team = Some(team);
+        }
+        let [vi, en] = scoped.both(report, asked, &scope, handed_in)?;
+        Ok(FrozenReport { figures: vi.figures_hash(), body: freeze(&vi, &en) })
+    })();
+    match frozen {
+        Ok(frozen) => Ok(Some(frozen)),
+        Err(ReadError::Storage(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 impl Reading {
     /// Makes a report.
     pub async fn report(&self, by: UserId, code: String, query: ReportQuery) -> Answer<ReportDocument> {
+        Ok(self.shown_report(by, code, query, None).await?.document)
+    }
+
+    /// Makes a report and compares it with the last version that was kept; or gives a version as it was kept.
+    pub async fn shown_report(
+        &self,
+        by: UserId,
+        code: String,
+        query: ReportQuery,
+        version: Option<u32>,
+    ) -> Answer<Shown> {
         let report = Report::from_code(&code).ok_or(ReadError::NotFound)?;
         let lang = match query.lang.as_deref().unwrap_or("vi") {
             "vi" => Lang::Vi,
@@ -57,53 +140,142 @@ impl Reading {
         let asked =
             Asked::parse(query.unit, &query.month, Some(report.period_kind().code()), Some("official"), query.team)?;
         self.read_noted(by, "report.read", Some(query.unit), move |scoped| {
-            let document = scoped.report(report, asked, lang)?;
+            let scope = scoped.figure_scope(asked)?;
+            let shown = match version {
+                Some(version) => scoped.kept(report, asked, version, lang)?,
+                None => scoped.live_report(report, asked, &scope, lang)?,
+            };
             let entry = Entry {
                 scope: asked.unit.into(),
                 object: Some(asked.unit.0),
                 outcome: "read".to_owned(),
                 filter: Some(format!("{code} {}", asked.span.last_month())),
             };
-            Ok((document, entry))
+            Ok((shown, entry))
+        })
+        .await
+    }
+
+    /// Lists the versions of a report that were kept.
+    pub async fn report_versions(&self, by: UserId, code: String, query: ReportQuery) -> Answer<Vec<VersionView>> {
+        let report = Report::from_code(&code).ok_or(ReadError::NotFound)?;
+        let asked =
+            Asked::parse(query.unit, &query.month, Some(report.period_kind().code()), Some("official"), query.team)?;
+        self.read(by, move |scoped| {
+            scoped.figure_scope(asked)?;
+            let mut versions = Vec::new();
+            for kept in scoped.tx.snapshots(report_id(asked.unit, report.code(), asked.span.last_month()))? {
+                let body = scoped.tx.snapshot(kept.report, kept.version)?.map(|kept| kept.body).unwrap_or_default();
+                let document = thaw(&body, Lang::Vi).map_err(|_| damaged("version of a report"))?;
+                versions.push(VersionView {
+                    version: kept.version,
+                    event: kept.event,
+                    at: rfc3339(kept.at.0),
+                    by: scoped.user_named(kept.by)?,
+                    as_of: document.as_of.to_string(),
+                    figures: hex(&kept.figures),
+                    hash: hex(&kept.hash),
+                });
+            }
+            Ok(versions)
         })
         .await
     }
 }
 
 impl Scoped<'_> {
-    fn report(&mut self, report: Report, asked: Asked, lang: Lang) -> Answer<ReportDocument> {
+    /// A report made now, and how it differs from the last version that was kept.
+    fn live_report(&mut self, report: Report, asked: Asked, scope: &Scope, lang: Lang) -> Answer<Shown> {
+        let [vi, en] = self.both(report, asked, scope, None)?;
+        let figures = vi.figures_hash();
+        let mut document = if lang == Lang::Vi { vi } else { en };
+        let kept = self.tx.snapshots(report_id(asked.unit, report.code(), asked.span.last_month()))?;
+        let Some(last) = kept.last() else {
+            return Ok(Shown { document, figures, version: None, changed: Vec::new() });
+        };
+        let before = self.thawed(last.report, last.version, lang)?.filter(|(before, _)| before.scope == document.scope);
+        let Some((before, _)) = before else {
+            return Ok(Shown { document, figures, version: None, changed: Vec::new() });
+        };
+        let changed = differences(&before, &document);
+        document.say_differs(last.version, &changed);
+        Ok(Shown { document, figures, version: Some(last.version), changed })
+    }
+
+    /// A version as it was kept.
+    fn kept(&mut self, report: Report, asked: Asked, version: u32, lang: Lang) -> Answer<Shown> {
+        let id = report_id(asked.unit, report.code(), asked.span.last_month());
+        let (document, figures) = self.thawed(id, version, lang)?.ok_or(ReadError::NotFound)?;
+        if document.scope != asked.team.map_or(asked.unit.0, |team| team.0) {
+            return Err(ReadError::NotFound);
+        }
+        Ok(Shown { document, figures, version: Some(version), changed: Vec::new() })
+    }
+
+    /// A version with the hash of its figures; its bytes are checked against their hash.
+    fn thawed(&mut self, report: Uuid, version: u32, lang: Lang) -> Answer<Option<(ReportDocument, [u8; 32])>> {
+        let Some(kept) = self.tx.snapshot(report, version)? else { return Ok(None) };
+        let document = thaw(&kept.body, lang).map_err(|_| damaged("version of a report"))?;
+        if snapshot_hash(&kept.body) != kept.hash {
+            return Err(damaged("version of a report"));
+        }
+        Ok(Some((document, kept.figures)))
+    }
+
+    /// The teams that a unit has on a day.
+    fn teams_on(&mut self, unit: UnitId, day: Day) -> Answer<Vec<TeamId>> {
+        let holds = |register: &Register| {
+            let validity: Option<Validity> = register.group(team::VALIDITY);
+            validity.is_some_and(|validity| validity.from <= day && validity.to.is_none_or(|to| day < to))
+        };
+        let teams = self.registers_of(unit, RowType::TEAM)?;
+        Ok(teams.iter().filter(|team| holds(team)).map(|team| TeamId(team.id)).collect())
+    }
+
+    /// A report in Vietnamese and in English. `handed_in` has the typed texts of one that is being handed in.
+    fn both(
+        &mut self,
+        report: Report,
+        asked: Asked,
+        scope: &Scope,
+        handed_in: Option<&[(String, String)]>,
+    ) -> Answer<[ReportDocument; 2]> {
         let layouts = Layouts::shipped();
-        let layout = layouts.report(report).ok_or(ReadError::NotFound)?;
-        let scope = self.figure_scope(asked)?;
+        let layout = layouts.at(report, scope.level).ok_or(ReadError::NotFound)?;
         let level = match report {
             Report::ProvinceMonth => Level::Province,
             Report::TeamMonth => scope.level,
+            Report::CommuneMonth => Level::Commune,
+            _ if scope.level == Level::Province => Level::Province,
             _ => Level::Commune,
         };
         if scope.level != level {
             return Err(ReadError::BadValue("unit"));
         }
         let indicators = Indicators::shipped();
-        let open = self.is_open(&scope, asked)?;
+        let open = self.is_open(scope, asked)?;
         let position = Some(commits_of(self.tx)?);
-        let situation =
-            Situation { scope: &scope, period: asked.period, open, view: View::Official, position, targets: &[] };
-        let (targets, overrides) = self.targets(&scope, asked)?;
+        let situation = Situation { scope, period: asked.period, open, view: View::Official, position, targets: &[] };
+        let (targets, overrides) = self.targets(scope, asked)?;
         let (counts, teams, parts) = if level == Level::Province {
-            let Inside { counts, parts, figures } = self.communes(layout, asked, &situation)?;
+            let Inside { counts, parts, figures } = self.communes((report, layout), asked, &situation)?;
             (counts.with_figures(layout, indicators, &figures, &targets, &overrides), Vec::new(), parts)
         } else {
-            let facts = self.facts(&scope, asked)?;
+            let facts = self.facts(scope, asked)?;
             let counts = Counts::of(layout, indicators, &facts, &situation, &targets, &overrides);
-            (counts, self.team_lines(&scope, &facts, asked)?, Vec::new())
+            (counts, self.team_lines(scope, &facts, asked)?, Vec::new())
         };
         let today = Day::of_ms(self.now.0);
-        let own = self.own_report(report, asked)?;
-        let unit = self.report_unit(&scope, asked.period.to)?;
+        let mut own = self.own_report(report, asked)?;
+        if let Some(typed) = handed_in {
+            own.submission.status = ReportStatus::Submitted;
+            own.texts = typed.iter().cloned().collect();
+        }
+        let unit = self.report_unit(scope, asked.period.to)?;
         let (issuer, superior) = self.issuer(report, asked, &unit)?;
         let place = self.register(RowType::UNIT, asked.unit.0)?;
         let place = place.and_then(|(_, unit)| unit.group::<UnitIdentity>(unit::IDENTITY)).map(|unit| unit.name);
-        let input = ReportInput {
+        let mut input = ReportInput {
             report,
             layouts,
             indicators,
@@ -121,22 +293,31 @@ impl Scoped<'_> {
             status: own.submission.status,
             late: own.late,
             texts: own.texts,
-            comparison: comparison(&scope, asked, lang),
+            comparison: comparison(scope, asked, Lang::Vi),
             teams,
             counts,
             overrides,
             parts,
             sample: false,
         };
-        build(&input, lang).map_err(|NoLayout| ReadError::NotFound)
+        let vi = build(&input, Lang::Vi).map_err(|NoLayout| ReadError::NotFound)?;
+        input.comparison = comparison(scope, asked, Lang::En);
+        let en = build(&input, Lang::En).map_err(|NoLayout| ReadError::NotFound)?;
+        Ok([vi, en])
     }
 
     /// Every commune worked out by itself, and their sum: counts, parts, and the figures of the whole.
-    fn communes(&mut self, layout: &ReportLayout, asked: Asked, situation: &Situation<'_>) -> Answer<Inside> {
+    fn communes(
+        &mut self,
+        (report, layout): (Report, &ReportLayout),
+        asked: Asked,
+        situation: &Situation<'_>,
+    ) -> Answer<Inside> {
         let indicators = Indicators::shipped();
         let mut sum = Counts::default();
         let mut history = History::of(indicators, &self.facts_of(&[situation.scope.unit])?, asked.period);
         let mut parts = Vec::new();
+        let of_communes = if report == Report::ProvinceMonth { Report::CommuneMonth } else { report };
         for commune in situation.scope.communes_inside() {
             let facts = self.facts(commune, asked)?;
             let own = Situation { scope: commune, ..*situation };
@@ -155,7 +336,7 @@ impl Scoped<'_> {
                 members: lines.iter().map(|line| line.members).sum(),
                 kinds: by_code(sheet.kinds),
                 figures: by_code(sheet.indicators),
-                report: self.own_report(Report::CommuneMonth, asked)?.submission,
+                report: self.own_report(of_communes, asked)?.submission,
             });
         }
         parts.sort_by_cached_key(|part| sync_protocol::fold::sort_key(&part.unit.name));
@@ -179,7 +360,7 @@ impl Scoped<'_> {
     fn issuer(&mut self, report: Report, asked: Asked, unit: &ReportUnit) -> Answer<(String, String)> {
         let committee = |name: &str| format!("Ủy ban nhân dân {}", lower_first(name));
         Ok(match report {
-            Report::ProvinceMonth => {
+            _ if unit.level == Level::Province => {
                 let is_science = Day::parse(DEPARTMENT_OF_SCIENCE).is_none_or(|since| asked.period.to >= since);
                 let department =
                     if is_science { "Sở Khoa học và Công nghệ" } else { "Sở Thông tin và Truyền thông" };
@@ -195,7 +376,7 @@ impl Scoped<'_> {
     }
 
     /// The year's published targets of the unit: by kind, and by indicator.
-    fn targets(&mut self, scope: &Scope, asked: Asked) -> Answer<(BTreeMap<String, Decimal>, Overrides)> {
+    pub(super) fn targets(&mut self, scope: &Scope, asked: Asked) -> Answer<(BTreeMap<String, Decimal>, Overrides)> {
         let (mut kinds, mut overrides) = (BTreeMap::new(), Overrides::new());
         for register in self.registers_of(scope.unit, RowType::TARGET)? {
             let state: Option<TargetState> = register.group(target::STATE);
@@ -212,7 +393,7 @@ impl Scoped<'_> {
         Ok((kinds, overrides))
     }
 
-    fn registers_of(&mut self, unit: UnitId, ty: RowType) -> Answer<Vec<Register>> {
+    pub(super) fn registers_of(&mut self, unit: UnitId, ty: RowType) -> Answer<Vec<Register>> {
         let mut registers: Vec<Register> = Vec::new();
         loop {
             let after = registers.last().map(|register| register.id);

@@ -54,6 +54,7 @@ promises! {
     kept_ops_are_paged
     numbers_of_64_bits_survive
     a_closed_engine_says_busy
+    a_version_of_a_report_is_kept_once
 }
 
 fn uuid(n: u8) -> Uuid {
@@ -551,6 +552,31 @@ fn numbers_of_64_bits_survive(store: &Store) {
     assert_eq!(found, Some(counters));
     assert_eq!(version, [(RowType::HOUSEHOLD, uuid(1), Ver(high))]);
     assert_eq!(outboxes, Some(outbox(high, 5)));
+}
+
+fn a_version_of_a_report_is_kept_once(store: &Store) {
+    let version = |version: u32| ReportSnapshot {
+        report: uuid(1),
+        version,
+        scope: scope(2),
+        at: ServerMs(u64::MAX),
+        by: UserId(uuid(3)),
+        event: "submitted".into(),
+        figures: [4; 32],
+        hash: [5; 32],
+        body: vec![6, version as u8],
+    };
+    let put = |one: ReportSnapshot| store.write_blocking(move |tx| tx.put_snapshot(&one));
+    put(version(2)).unwrap();
+    put(version(1)).unwrap();
+    put(ReportSnapshot { report: uuid(9), ..version(1) }).unwrap();
+    assert!(put(ReportSnapshot { body: vec![7], ..version(2) }).is_err());
+    let (one, all, none) = store
+        .read_blocking(|tx| Ok((tx.snapshot(uuid(1), 2)?, tx.snapshots(uuid(1))?, tx.snapshot(uuid(1), 3)?)))
+        .unwrap();
+    assert_eq!((one, none), (Some(version(2)), None));
+    let listed = [1, 2].map(|n| ReportSnapshot { body: Vec::new(), ..version(n) });
+    assert_eq!(all, listed, "in order, without bytes");
 }
 
 fn a_closed_engine_says_busy(store: &Store) {

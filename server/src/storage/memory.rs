@@ -35,6 +35,7 @@ struct Tables {
     parents: BTreeMap<UnitId, UnitId>,
     former_parents: BTreeMap<UnitId, Vec<(UnitId, Day, Day)>>,
     meta: BTreeMap<String, Vec<u8>>,
+    snapshots: BTreeMap<(Uuid, u32), ReportSnapshot>,
 }
 
 impl Storage for MemoryStorage {
@@ -380,6 +381,22 @@ impl Tx for Tables {
         self.parents.insert(unit, parent);
         self.former_parents.insert(unit, former.to_vec());
         Ok(())
+    }
+
+    fn put_snapshot(&mut self, snapshot: &ReportSnapshot) -> Result<()> {
+        if self.snapshots.insert((snapshot.report, snapshot.version), snapshot.clone()).is_some() {
+            return Err(StorageError::Failed("a version of a report is never written twice".into()));
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, report: Uuid, version: u32) -> Result<Option<ReportSnapshot>> {
+        Ok(self.snapshots.get(&(report, version)).cloned())
+    }
+
+    fn snapshots(&mut self, report: Uuid) -> Result<Vec<ReportSnapshot>> {
+        let kept = self.snapshots.range((report, 0)..=(report, u32::MAX));
+        Ok(kept.map(|(_, kept)| ReportSnapshot { body: Vec::new(), ..kept.clone() }).collect())
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<Vec<u8>>> {

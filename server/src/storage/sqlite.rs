@@ -1,5 +1,7 @@
 //! The embedded engine: one file, one writer thread with group commit, a few read-only connections.
 
+mod notices;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -17,6 +19,8 @@ const APPLICATION_ID: i64 = 0x5468_5376;
 const STEPS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_init.sql")),
     (2, include_str!("../../migrations/sqlite/0002_former_parent.sql")),
+    (3, include_str!("../../migrations/sqlite/0003_notices.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_snapshots.sql")),
 ];
 /// Most jobs in one commit.
 const GROUP_MAX: usize = 256;
@@ -127,6 +131,9 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     for (to, sql) in STEPS.iter().filter(|step| step.0 > found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(sql)?;
+        if *to == notices::STEP {
+            notices::count_again(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", to)?;
         transaction.commit()?;
@@ -405,6 +412,20 @@ fn read_session(row: &Row<'_>) -> rusqlite::Result<Session> {
         created: ServerMs(unsigned(row.get(4)?)),
         last_used: ServerMs(unsigned(row.get(5)?)),
         revoked: row.get::<_, Option<i64>>(6)?.map(|at| ServerMs(unsigned(at))),
+    })
+}
+
+fn read_snapshot(row: &Row<'_>) -> rusqlite::Result<ReportSnapshot> {
+    Ok(ReportSnapshot {
+        report: id16(row, 0)?,
+        version: row.get(1)?,
+        scope: ScopeId(id16(row, 2)?),
+        at: ServerMs(unsigned(row.get(3)?)),
+        by: UserId(id16(row, 4)?),
+        event: row.get(5)?,
+        figures: row.get(6)?,
+        hash: row.get(7)?,
+        body: row.get(8)?,
     })
 }
 
@@ -1059,6 +1080,42 @@ impl Tx for SqliteTx<'_> {
             )?;
         }
         Ok(())
+    }
+
+    fn put_snapshot(&mut self, snapshot: &ReportSnapshot) -> Result<()> {
+        self.run(
+            "INSERT INTO report_snapshot (report, version, scope, at, by_user, event, figures, hash, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            &[
+                snapshot.report.as_bytes(),
+                &snapshot.version,
+                snapshot.scope.as_bytes(),
+                &int(snapshot.at.0),
+                snapshot.by.as_bytes(),
+                &snapshot.event,
+                &snapshot.figures,
+                &snapshot.hash,
+                &snapshot.body,
+            ],
+        )
+    }
+
+    fn snapshot(&mut self, report: Uuid, version: u32) -> Result<Option<ReportSnapshot>> {
+        self.one(
+            "SELECT report, version, scope, at, by_user, event, figures, hash, body FROM report_snapshot
+             WHERE report = ?1 AND version = ?2",
+            &[report.as_bytes(), &version],
+            read_snapshot,
+        )
+    }
+
+    fn snapshots(&mut self, report: Uuid) -> Result<Vec<ReportSnapshot>> {
+        self.many(
+            "SELECT report, version, scope, at, by_user, event, figures, hash, x'' FROM report_snapshot
+             WHERE report = ?1 ORDER BY version",
+            &[report.as_bytes()],
+            read_snapshot,
+        )
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<Vec<u8>>> {

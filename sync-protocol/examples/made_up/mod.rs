@@ -545,6 +545,23 @@ impl World {
                     ]);
                     sync_protocol::row::Row::Register(self.register(rng, ty))
                 }
+                Class::Notice => {
+                    let said = AnnouncementWords {
+                        title: format!("Thông báo mẫu {}", rng.below(40)),
+                        body: "Thứ bảy, 8 giờ, tại nhà văn hoá thôn.".into(),
+                        from: Day(20_770),
+                        to: Day(20_777),
+                        unit_name: "Xã Mẫu".into(),
+                        ext: Default::default(),
+                    };
+                    let stands = AnnouncementState { published: Day(20_769), withdrawn: None, ext: Default::default() };
+                    let other = self.register(rng, RowType::TEAM);
+                    let stamp = other.groups.values().flat_map(|group| &group.stamps).copied().next();
+                    let stamp = stamp.unwrap_or(Stamp { ver: other.ver, epoch: Epoch(1), n: 1 });
+                    let values = [(1, Raw(said.cbor())), (2, Raw(stands.cbor()))];
+                    let register = Register::new(RowType::ANNOUNCEMENT, other.id, stamp, values);
+                    sync_protocol::row::Row::Register(register)
+                }
                 Class::Control => {
                     let ty = *rng.pick(&[
                         RowType::TEAM_MEMBER,

@@ -7,7 +7,7 @@ use crate::calendar::{CutOff, Period, Report};
 use crate::cbor::{Cbor, Ext, Raw};
 use crate::decide::office::{group, reach};
 use crate::decide::registers::{level_of, put_groups, put_new, seen, short_code, words};
-use crate::decide::{Context, Decision, Refusal, State, Stop, store};
+use crate::decide::{Context, Decision, Refusal, ReportOf, State, Stop, store};
 use crate::entity::*;
 use crate::ids::*;
 use crate::op::{AcceptReport, Op, ReturnReport, SaveReport, SubmitReport};
@@ -142,7 +142,17 @@ pub(super) fn submit<S: State>(
         Some((_, before)) if before.status == "returned" => before.late,
         _ => desk.due.is_some_and(|due| context.today() > due),
     };
-    let next = ReportState { late, snapshot: body.snapshot, ..stands(context, "submitted", desk.due) };
+    let typed = desk.current.as_ref().and_then(|(register, _)| register.group::<ReportTexts>(report::TEXTS));
+    let typed = typed.map(|typed| typed.texts).unwrap_or_default();
+    let kind = Report::from_code(&desk.frame.kind).ok_or_else(|| Refusal::at(Code::BadValue, "kind"))?;
+    let of = ReportOf { unit: desk.frame.unit, report: kind, month: desk.frame.month, texts: &typed };
+    let now = store(state.report_figures(&of))?;
+    // Nobody hands in other figures than those they saw.
+    if body.snapshot.zip(now).is_some_and(|(seen, now)| seen != now) {
+        return Err(Code::ContentChanged.into());
+    }
+    let snapshot = now.or(body.snapshot);
+    let next = ReportState { late, snapshot, ..stands(context, "submitted", desk.due) };
     Ok(desk.put(context, [(report::STATE, Raw(next.cbor()))]))
 }
 

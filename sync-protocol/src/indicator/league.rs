@@ -2,9 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evaluate::{Figure, FigureUnit};
-use super::{Direction, Fraction, Level};
-use crate::ids::UnitId;
+use super::evaluate::{Figure, FigureUnit, Situation};
+use super::facts::{Fact, History, RowData};
+use super::{Direction, Formula, Fraction, Indicators, Level, Period};
+use crate::catalogue::Lang;
+use crate::ids::{Day, TeamId, UnitId};
+use crate::row::Ver;
+use crate::value::Value;
+
+/// The attribute of a village that says how it is covered, and the value of one that is not.
+const COVERAGE: (&str, &str) = ("mobile_tech_best", "none");
 
 /// When a unit is large enough to be ranked: either number suffices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +81,22 @@ impl Unranked {
             Self::TooSmall => "too_small",
             Self::Empty => "empty",
         }
+    }
+
+    /// In words.
+    pub fn words(self, lang: Lang) -> &'static str {
+        let (vi, en) = match self {
+            Self::OutOfCoverage => (
+                "Không có sóng quá nửa kỳ nên không xếp hạng.",
+                "No network for more than half of the period: not ranked.",
+            ),
+            Self::TooSmall => (
+                "Dưới 30 người từ 15 tuổi và dưới 20 hộ, hoặc chưa nhập số gốc, nên không xếp hạng.",
+                "Fewer than 30 adults and 20 households, or no base numbers entered: not ranked.",
+            ),
+            Self::Empty => ("Chưa có số liệu.", "No figures yet."),
+        };
+        if lang == Lang::Vi { vi } else { en }
     }
 }
 
@@ -176,5 +199,49 @@ fn compared(entry: &LeagueEntry, rules: LeagueRules) -> Result<Fraction, Unranke
             value.over(adults).ok_or(Unranked::Empty)
         }
         _ => Ok(value),
+    }
+}
+
+/// On how many days of a period a village had no mobile network at all, as its row says. Days of which nothing is known
+/// count as covered.
+pub fn days_uncovered(facts: &[Fact], village: UnitId, period: Period) -> u32 {
+    let mut history: BTreeMap<Day, (Ver, bool)> = BTreeMap::new();
+    for fact in facts {
+        let Fact::Row(row) = fact else { continue };
+        let RowData::Village { village: of, attribute, from, value } = &row.row else { continue };
+        if *of == village && attribute == COVERAGE.0 {
+            let said = (row.ver, *value == Value::Text(COVERAGE.1.to_owned()));
+            let held = history.entry(*from).or_insert(said);
+            *held = (*held).max(said);
+        }
+    }
+    let ends = history.keys().skip(1).copied().chain([Day(u32::MAX)]);
+    let spans = history.iter().zip(ends).filter(|((_, (_, uncovered)), _)| *uncovered);
+    let days = |from: Day, next: Day| {
+        let (from, to) = (from.max(period.from), Day(next.0.saturating_sub(1)).min(period.to));
+        (to.0 + 1).saturating_sub(from.0)
+    };
+    spans.map(|((from, _), next)| days(*from, next)).sum()
+}
+
+/// Of the facts of a unit, those that a team's score rests on: its own activities and members, and what belongs to the
+/// unit as a whole.
+pub fn team_facts(facts: &[Fact], team: TeamId) -> Vec<Fact> {
+    let is_own = |fact: &&Fact| match fact {
+        Fact::Activity(activity) => activity.team == team,
+        Fact::Row(row) => match &row.row {
+            RowData::Team { team: of, .. } | RowData::Member { team: of, .. } => *of == team,
+            _ => true,
+        },
+    };
+    facts.iter().filter(is_own).cloned().collect()
+}
+
+impl Indicators {
+    /// A base number of a unit as it is on the last day of the period; `None` when it is not known for all of it.
+    pub fn base_number(&self, code: &str, history: &History, situation: &Situation<'_>) -> Option<u64> {
+        let formula = Formula::Denominator { code: code.to_owned() };
+        let figure = self.work_out(code, FigureUnit::Count, "", &formula, history, situation);
+        figure.value.and_then(|value| u64::try_from(value.floor_parts(1)).ok())
     }
 }

@@ -38,7 +38,7 @@ impl NoLayout {
 /// # Errors
 /// [`NoLayout`].
 pub fn build(input: &ReportInput<'_>, lang: Lang) -> Result<ReportDocument, NoLayout> {
-    let layout = input.layouts.report(input.report).ok_or(NoLayout)?;
+    let layout = input.layouts.at(input.report, input.unit.level).ok_or(NoLayout)?;
     let scope = input.team.map_or(input.unit.id.0, |team| team.0);
     let mut build = Build { input, lang, scope, dictionary: BTreeMap::new() };
     let section = |section: &SectionLayout| Section {

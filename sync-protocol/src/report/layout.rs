@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::calendar::Report;
 use crate::case_flow::CaseKind;
 use crate::catalogue::{Catalogue, Condition, FieldType, Lang};
-use crate::indicator::Indicators;
+use crate::indicator::{Indicators, Level};
 use crate::text::{TextLimit, check_text};
 
 /// The schema of the file that this model reads.
@@ -232,6 +232,9 @@ pub struct SectionLayout {
 pub struct ReportLayout {
     /// A code of [`Report`].
     pub code: String,
+    /// For units of this level only; a layout without it serves the others.
+    #[serde(default)]
+    pub level: Option<Level>,
     /// What it is about, in Vietnamese.
     pub vi: String,
     /// In English.
@@ -345,7 +348,7 @@ problems! {
     /// More failure reasons than a block may ask for, or none.
     BadTop "bad_top" "ask for 1 to 20 failure reasons",
     /// A block that only a province's report can fill.
-    Misplaced "misplaced_block" "this block compares communes; only province_month has them",
+    Misplaced "misplaced_block" "this block compares communes; only the reports of a province have them",
 }
 
 #[derive(Debug)]
@@ -425,7 +428,7 @@ impl Layouts {
         let mut reports: Vec<ReportLayout> = Vec::new();
         for json in top.list("reports", &file["reports"])? {
             let report = read_report(json, indicators)?;
-            if reports.iter().any(|other| other.code == report.code) {
+            if reports.iter().any(|other| other.code == report.code && other.level == report.level) {
                 return Spot { report: &report.code, section: "" }.wrong("code", LayoutProblem::DuplicateCode);
             }
             reports.push(report);
@@ -438,9 +441,15 @@ impl Layouts {
         &self.0.version
     }
 
-    /// The layout of a report, if the file has one.
+    /// The layout of a report, if the file has one; the first where it has one for each level.
     pub fn report(&self, report: Report) -> Option<&ReportLayout> {
         self.0.reports.iter().find(|layout| layout.code == report.code())
+    }
+
+    /// The layout of a report for a unit of a level: the one for that level, else the one for all.
+    pub fn at(&self, report: Report, level: Level) -> Option<&ReportLayout> {
+        let of = |wanted| self.0.reports.iter().find(|one| one.code == report.code() && one.level == wanted);
+        of(Some(level)).or_else(|| of(None))
     }
 }
 
@@ -458,6 +467,7 @@ fn read_report(json: &Json, indicators: &Indicators) -> Result<ReportLayout, Lay
     let Some(known) = Report::from_code(&report.code) else {
         return spot.wrong("code", LayoutProblem::UnknownReport);
     };
+    let compares = known == Report::ProvinceMonth || report.level == Some(Level::Province);
     let signatory = report.signatory.iter().flat_map(|words| [&*words.vi, &*words.en]);
     let recipients = report.recipients.iter().flat_map(|words| [&*words.vi, &*words.en]);
     spot.labels("vi, en", [&*report.vi, &*report.en])?;
@@ -475,7 +485,7 @@ fn read_report(json: &Json, indicators: &Indicators) -> Result<ReportLayout, Lay
         for (at, json) in spot.list("blocks", &json["blocks"])?.iter().enumerate() {
             let path = format!("blocks[{at}]");
             let block: Block = spot.read(&path, json)?;
-            if let Err((key, problem)) = check_block(&block, known, indicators) {
+            if let Err((key, problem)) = check_block(&block, compares, indicators) {
                 return spot.wrong(&format!("{path}.{key}"), problem);
             }
             spot.code(&format!("{path}.code"), &block.table())?;
@@ -489,7 +499,7 @@ fn read_report(json: &Json, indicators: &Indicators) -> Result<ReportLayout, Lay
     Ok(report)
 }
 
-fn check_block(block: &Block, report: Report, indicators: &Indicators) -> Result<(), (&'static str, LayoutProblem)> {
+fn check_block(block: &Block, compares: bool, indicators: &Indicators) -> Result<(), (&'static str, LayoutProblem)> {
     let catalogue = indicators.catalogue();
     let is = |holds: bool, key: &'static str, problem: LayoutProblem| if holds { Ok(()) } else { Err((key, problem)) };
     let known = |kind: &str| catalogue.kind(kind).is_some();
@@ -532,7 +542,7 @@ fn check_block(block: &Block, report: Report, indicators: &Indicators) -> Result
             is(kinds.iter().all(|kind| CaseKind::from_code(kind).is_some()), "kinds", LayoutProblem::UnknownCase)
         }
         Block::Units { columns } => {
-            is(report == Report::ProvinceMonth, "type", LayoutProblem::Misplaced)?;
+            is(compares, "type", LayoutProblem::Misplaced)?;
             is(!columns.is_empty(), "columns", LayoutProblem::Nothing)?;
             columns.iter().try_for_each(|column| match column {
                 UnitColumn::Kind(kind) => is(known(kind), "columns", LayoutProblem::UnknownKind),
@@ -542,7 +552,7 @@ fn check_block(block: &Block, report: Report, indicators: &Indicators) -> Result
                 UnitColumn::Teams | UnitColumn::Members => Ok(()),
             })
         }
-        Block::LateList {} => is(report == Report::ProvinceMonth, "type", LayoutProblem::Misplaced),
+        Block::LateList {} => is(compares, "type", LayoutProblem::Misplaced),
     }
 }
 

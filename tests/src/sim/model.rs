@@ -240,6 +240,11 @@ impl Model {
         scopes
     }
 
+    /// The places above these, whose notices may be read by whoever reads rows of these.
+    pub fn above(&self, scopes: &BTreeSet<ScopeId>) -> BTreeSet<ScopeId> {
+        scopes.iter().filter_map(|scope| self.parents.get(scope)).copied().collect()
+    }
+
     /// Whether honest work from before a grant ended is still taken.
     fn late(&self, user: UserId, scope: ScopeId, rev: u64, now: u64) -> bool {
         let team = |grant: &GrantGiven| matches!(grant.role, Role::Member | Role::TeamLeader);

@@ -59,7 +59,9 @@ fn failure(code: &str, vi: &str, en: &str, detail: impl std::fmt::Display) -> Js
 }
 
 fn core_failure(error: &Error) -> JsValue {
-    failure(error.code(), &error.vi(), &error.en(), error)
+    // For whoever is asked for help: what lies behind, without a word of what was entered.
+    let behind = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    failure(error.code(), &error.vi(), &error.en(), format!("{error} {behind}"))
 }
 
 fn pool_failure(error: impl std::fmt::Display) -> JsValue {
@@ -79,8 +81,7 @@ fn closed() -> JsValue {
 impl Core {
     /// Takes hold of the pool in the folder `dir` of the origin's private file system. Fails while another worker has it.
     pub async fn hold(dir: String) -> Result<Core, JsValue> {
-        let settings =
-            OpfsSAHPoolCfgBuilder::new().vfs_name(VFS).directory(&dir).initial_capacity(FILES).build();
+        let settings = OpfsSAHPoolCfgBuilder::new().vfs_name(VFS).directory(&dir).initial_capacity(FILES).build();
         let pool = install::<WasmOsCallback>(&settings, false).await.map_err(pool_failure)?;
         if pool.is_paused() {
             pool.resume().await.map_err(pool_failure)?;
@@ -97,13 +98,18 @@ impl Core {
     /// Opens the store, or makes a new one. `key`: 32 bytes of key and 16 of salt.
     ///
     /// A damaged store stays where it is; a new one takes over what was not sent yet. The answer says so:
-    /// `{"rescued": {"ops": 3, "drafts": 1} | null}`.
-    pub fn open(&mut self, key: &[u8]) -> Result<String, JsValue> {
+    /// `{"rescued": {"ops": 3, "drafts": 1} | null, "lost": false}`.
+    ///
+    /// `fresh`: the key was drawn just now. A store that is there all the same belongs to a key that is gone: it stays where it
+    /// is, nobody can read it, and a new one begins; `lost` says so.
+    pub fn open(&mut self, key: &[u8], fresh: bool) -> Result<String, JsValue> {
         let Ok(key) = <[u8; 48]>::try_from(key) else {
             return Err(failure("bad_key", "Khóa không đúng.", "The key does not fit.", key.len()));
         };
         let key = StoreKey(key);
-        let number = self.last_number()?;
+        let found = self.last_number()?;
+        let lost = fresh && found.is_some();
+        let number = found.unwrap_or(0) + u32::from(lost || found.is_none());
         let place = |number: u32| Location::Pool { vfs: VFS.to_owned(), name: name(number) };
         let opened = Store::open(place(number), Some(&key)).and_then(|mut store| {
             store.check_pages()?;
@@ -121,7 +127,7 @@ impl Core {
         };
         self.file = Some(name(number));
         self.app = Some(App::new(store, Box::new(BrowserRandom)));
-        Ok(json!({"rescued": rescued}).to_string())
+        Ok(json!({"rescued": rescued, "lost": lost}).to_string())
     }
 
     /// Answers a message: `{"ok": …}` or `{"problem": …}`. `now` is this phone's clock in ms.
@@ -172,10 +178,11 @@ impl Core {
         self.pool.clear().map_err(pool_failure)
     }
 
-    fn last_number(&self) -> Result<u32, JsValue> {
+    fn last_number(&self) -> Result<Option<u32>, JsValue> {
         let names = self.pool.names().map_err(pool_failure)?;
-        let number = |file: &String| file.trim_start_matches('/').strip_prefix("field-")?.strip_suffix(".db")?.parse().ok();
-        Ok(names.iter().filter_map(number).max().unwrap_or(1))
+        let number =
+            |file: &String| file.trim_start_matches('/').strip_prefix("field-")?.strip_suffix(".db")?.parse().ok();
+        Ok(names.iter().filter_map(number).max())
     }
 }
 

@@ -55,6 +55,12 @@ field: string | null,
 findings: Array<FormFinding>, };
 
 /**
+ * The smallest cell of territory that a person may be granted: the row id of a village, or of a commune for the
+ * few rows that belong to the commune itself.
+ */
+export type ScopeId = string;
+
+/**
  * Why there was no answer.
  */
 export type Failure = "network" | "cut" | "sign_in" | { "busy": { 
@@ -72,12 +78,6 @@ export type Ended = "running" | "complete" | "incomplete" | { "failed": Failure 
  * What the comparison with the server's proof said.
  */
 export type DigestCheck = "agrees" | "recounted" | "ask_heads" | "differs";
-
-/**
- * The smallest cell of territory that a person may be granted: the row id of a village, or of a commune for the
- * few rows that belong to the commune itself.
- */
-export type ScopeId = string;
 
 /**
  * What a session did.
@@ -162,14 +162,14 @@ next_after_ms: number, };
 export type NoArgs = Record<symbol, never>;
 
 /**
- * One installation of the app, not one person: families share phones.
- */
-export type DeviceId = string;
-
-/**
  * A person with an account.
  */
 export type UserId = string;
+
+/**
+ * One installation of the app, not one person: families share phones.
+ */
+export type DeviceId = string;
 
 /**
  * One role in one scope.
@@ -362,19 +362,14 @@ export type OnDay = {
 day?: string, };
 
 /**
- * A planned visit.
- */
-export type PlanId = string;
-
-/**
  * A visit; also the id of the event that recorded it.
  */
 export type VisitId = string;
 
 /**
- * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
+ * A community digital team.
  */
-export type UnitId = string;
+export type TeamId = string;
 
 /**
  * A household.
@@ -382,9 +377,14 @@ export type UnitId = string;
 export type HouseholdId = string;
 
 /**
- * A community digital team.
+ * A planned visit.
  */
-export type TeamId = string;
+export type PlanId = string;
+
+/**
+ * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
+ */
+export type UnitId = string;
 
 /**
  * A planned visit.
@@ -563,23 +563,6 @@ needs_attention: number,
 conflicts: number, };
 
 /**
- * A team.
- */
-export type TeamView = { 
-/**
- * Which one.
- */
-id: TeamId, 
-/**
- * Its name.
- */
-name: string, 
-/**
- * Its village or commune.
- */
-unit: UnitId, };
-
-/**
  * A unit.
  */
 export type UnitView = { 
@@ -603,6 +586,23 @@ code: string,
  * The unit above.
  */
 parent: UnitId | null, };
+
+/**
+ * A team.
+ */
+export type TeamView = { 
+/**
+ * Which one.
+ */
+id: TeamId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its village or commune.
+ */
+unit: UnitId, };
 
 /**
  * A village where this person works.
@@ -903,14 +903,14 @@ village: string,
 groups: HouseholdGroups, };
 
 /**
- * Something that people must settle: a conflict of two entries, a need, feedback.
- */
-export type CaseId = string;
-
-/**
  * What names an op whatever device, epoch and number it arrives under.
  */
 export type OpUid = string;
+
+/**
+ * Something that people must settle: a conflict of two entries, a need, feedback.
+ */
+export type CaseId = string;
 
 /**
  * What was saved. It is on the disk.
@@ -1004,89 +1004,6 @@ to?: string,
  */
 limit?: number, };
 
-export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
-
-/**
- * One activity inside a visit.
- */
-export type ActivityId = string;
-
-/**
- * One activity of a visit.
- */
-export type ActivityView = { 
-/**
- * Which one.
- */
-id: ActivityId, 
-/**
- * A kind of the catalogue.
- */
-kind: string, 
-/**
- * The answers, as `Catalogue::to_json_fields` writes them.
- */
-fields: JsonValue, };
-
-/**
- * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
- */
-export type ServerMs = number;
-
-/**
- * One reason of a return, at the place it is about.
- */
-export type ReasonView = { 
-/**
- * A stable code.
- */
-code: string, 
-/**
- * Index of the activity.
- */
-activity: number | null, 
-/**
- * Code of the field.
- */
-field: string | null, 
-/**
- * The reviewer's own words.
- */
-text: string | null, };
-
-/**
- * A review, for people.
- */
-export type ReviewView = { 
-/**
- * `returned` or `approved`.
- */
-decision: string, 
-/**
- * Who.
- */
-by: UserId, 
-/**
- * The name, where it is known here.
- */
-by_name: string | null, 
-/**
- * When, by the server's clock.
- */
-at: ServerMs, 
-/**
- * Why it was returned.
- */
-reasons: Array<ReasonView>, 
-/**
- * The reviewer's own words.
- */
-note: string | null, 
-/**
- * Whether the review is about the content that holds now.
- */
-current: boolean, };
-
 /**
  * One activity of a form.
  */
@@ -1164,6 +1081,89 @@ place?: [number, number],
  * The plan that it carries out.
  */
 plan?: string, };
+
+/**
+ * One activity inside a visit.
+ */
+export type ActivityId = string;
+
+export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
+
+/**
+ * One activity of a visit.
+ */
+export type ActivityView = { 
+/**
+ * Which one.
+ */
+id: ActivityId, 
+/**
+ * A kind of the catalogue.
+ */
+kind: string, 
+/**
+ * The answers, as `Catalogue::to_json_fields` writes them.
+ */
+fields: JsonValue, };
+
+/**
+ * One reason of a return, at the place it is about.
+ */
+export type ReasonView = { 
+/**
+ * A stable code.
+ */
+code: string, 
+/**
+ * Index of the activity.
+ */
+activity: number | null, 
+/**
+ * Code of the field.
+ */
+field: string | null, 
+/**
+ * The reviewer's own words.
+ */
+text: string | null, };
+
+/**
+ * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
+ */
+export type ServerMs = number;
+
+/**
+ * A review, for people.
+ */
+export type ReviewView = { 
+/**
+ * `returned` or `approved`.
+ */
+decision: string, 
+/**
+ * Who.
+ */
+by: UserId, 
+/**
+ * The name, where it is known here.
+ */
+by_name: string | null, 
+/**
+ * When, by the server's clock.
+ */
+at: ServerMs, 
+/**
+ * Why it was returned.
+ */
+reasons: Array<ReasonView>, 
+/**
+ * The reviewer's own words.
+ */
+note: string | null, 
+/**
+ * Whether the review is about the content that holds now.
+ */
+current: boolean, };
 
 /**
  * One visit.
@@ -1590,6 +1590,23 @@ export type MonthArgs = {
 month?: string, };
 
 /**
+ * The same three numbers that are shown everywhere.
+ */
+export type CountTotals = { 
+/**
+ * What this phone shows, sent or not.
+ */
+recorded: number, 
+/**
+ * What the server has.
+ */
+confirmed: number, 
+/**
+ * What of it was approved.
+ */
+approved: number, };
+
+/**
  * One cell of the count.
  */
 export type Cell = { 
@@ -1621,23 +1638,6 @@ recorded: number,
  * How many the server has.
  */
 confirmed: number, };
-
-/**
- * The same three numbers that are shown everywhere.
- */
-export type CountTotals = { 
-/**
- * What this phone shows, sent or not.
- */
-recorded: number, 
-/**
- * What the server has.
- */
-confirmed: number, 
-/**
- * What of it was approved.
- */
-approved: number, };
 
 /**
  * The counts of a reporting month.
@@ -1897,6 +1897,343 @@ row: string | null,
 bytes: number, };
 
 /**
+ * An announcement.
+ */
+export type AnnouncementId = string;
+
+/**
+ * An announcement in force.
+ */
+export type AnnouncementView = { 
+/**
+ * Which one.
+ */
+id: AnnouncementId, 
+/**
+ * Who speaks.
+ */
+unit_name: string, 
+/**
+ * What it is about.
+ */
+title: string, 
+/**
+ * What it says.
+ */
+body: string, 
+/**
+ * First day, `YYYY-MM-DD`.
+ */
+from: string, 
+/**
+ * Last day.
+ */
+to: string, };
+
+/**
+ * Which campaigns.
+ */
+export type CampaignsArgs = { 
+/**
+ * The village.
+ */
+village: string, 
+/**
+ * `YYYY-MM-DD`; today when left out.
+ */
+day?: string, };
+
+/**
+ * What a village did for one kind of a campaign: achieved activities, as this phone shows them, sent or not.
+ */
+export type CampaignLine = { 
+/**
+ * The kind of activity.
+ */
+kind: string, 
+/**
+ * On the day asked for.
+ */
+on_day: number, 
+/**
+ * Since it began, up to that day.
+ */
+so_far: number, 
+/**
+ * Day by day, where there were any.
+ */
+by_day: { [key in string]: number }, 
+/**
+ * Targets that the village sees, from the top level down: whose, and how many.
+ */
+targets: Array<[UnitId, number]>, };
+
+/**
+ * A campaign.
+ */
+export type CampaignId = string;
+
+/**
+ * A campaign that holds for a village.
+ */
+export type CampaignView = { 
+/**
+ * Which one.
+ */
+id: CampaignId, 
+/**
+ * A code of `campaign::CampaignKind`.
+ */
+kind: string, 
+/**
+ * Its title.
+ */
+title: string, 
+/**
+ * Its theme.
+ */
+theme: string | null, 
+/**
+ * First day, `YYYY-MM-DD`.
+ */
+from: string, 
+/**
+ * Last day.
+ */
+to: string, 
+/**
+ * The day asked for is one of its days: of a weekly one only some are.
+ */
+is_campaign_day: boolean, 
+/**
+ * What counts, with the village's own counts.
+ */
+lines: Array<CampaignLine>, };
+
+/**
+ * One step of a case or of a recognition.
+ */
+export type StepView = { 
+/**
+ * Where it came to.
+ */
+to: string, 
+/**
+ * The day, `YYYY-MM-DD`.
+ */
+day: string, 
+/**
+ * Receiver, answer, reason, or number of the decision.
+ */
+text: string | null, };
+
+/**
+ * A case from the field, as its village sees it.
+ */
+export type FieldCase = { 
+/**
+ * Which one.
+ */
+id: CaseId, 
+/**
+ * The village or commune.
+ */
+unit: UnitId, 
+/**
+ * A code of `case_flow::CaseKind`.
+ */
+kind: string, 
+/**
+ * Where it came to: `open`, or the last step.
+ */
+status: string, 
+/**
+ * The day on which it was opened, `YYYY-MM-DD`.
+ */
+opened: string, 
+/**
+ * The last day on which an answer is in time.
+ */
+due: string | null, 
+/**
+ * What it is about, when no activity says so.
+ */
+text: string | null, 
+/**
+ * What was done about it, in order.
+ */
+steps: Array<StepView>, };
+
+/**
+ * A course, and how its member stands with it.
+ */
+export type CourseView = { 
+/**
+ * Its code.
+ */
+code: string, 
+/**
+ * Its title in Vietnamese.
+ */
+title_vi: string, 
+/**
+ * Its title in English.
+ */
+title_en: string, 
+/**
+ * How long it takes, in minutes.
+ */
+minutes: number, 
+/**
+ * How many of a hundred answers must be right.
+ */
+pass_percent: number, 
+/**
+ * The best attempt: questions answered right, and asked.
+ */
+best: [number, number] | null, 
+/**
+ * How often it was tried.
+ */
+attempts: number, 
+/**
+ * The best attempt reached what must be reached.
+ */
+passed: boolean, };
+
+/**
+ * A course.
+ */
+export type CourseArgs = { 
+/**
+ * Its code.
+ */
+code: string, };
+
+/**
+ * Words in both languages.
+ */
+export type WordsView = { 
+/**
+ * In Vietnamese.
+ */
+vi: string, 
+/**
+ * In English.
+ */
+en: string, };
+
+/**
+ * One card to read.
+ */
+export type CardView = { 
+/**
+ * Its title.
+ */
+title: WordsView, 
+/**
+ * What it says.
+ */
+text: WordsView, };
+
+/**
+ * One answer that can be chosen.
+ */
+export type OptionView = { 
+/**
+ * Its code within the question.
+ */
+code: string, 
+/**
+ * In Vietnamese.
+ */
+vi: string, 
+/**
+ * In English.
+ */
+en: string, };
+
+/**
+ * One question of a quiz.
+ */
+export type QuestionView = { 
+/**
+ * What is asked.
+ */
+text: WordsView, 
+/**
+ * More than one answer is right.
+ */
+several: boolean, 
+/**
+ * What can be chosen.
+ */
+options: Array<OptionView>, };
+
+/**
+ * A course to read and its quiz.
+ */
+export type CourseContentView = { 
+/**
+ * Its code.
+ */
+code: string, 
+/**
+ * Its title.
+ */
+title: WordsView, 
+/**
+ * How long it takes, in minutes.
+ */
+minutes: number, 
+/**
+ * How many of a hundred answers must be right.
+ */
+pass_percent: number, 
+/**
+ * What is read.
+ */
+cards: Array<CardView>, 
+/**
+ * What is asked. Which answers are right stays in the core.
+ */
+questions: Array<QuestionView>, };
+
+/**
+ * An attempt at a quiz.
+ */
+export type QuizArgs = { 
+/**
+ * Drawn when the person pressed.
+ */
+call: string, 
+/**
+ * The course.
+ */
+code: string, 
+/**
+ * The chosen answers, question by question.
+ */
+chosen: Array<Array<string>>, };
+
+/**
+ * How an attempt at a quiz went.
+ */
+export type QuizView = { 
+/**
+ * Questions answered right.
+ */
+right: number, 
+/**
+ * Questions asked.
+ */
+of: number, 
+/**
+ * Enough of them.
+ */
+passed: boolean, };
+
+/**
  * A payment code as it was scanned.
  */
 export type PaymentCodeArgs = { 
@@ -2027,6 +2364,18 @@ export interface Messages {
   attention: [NoArgs, Array<OutboxOp>];
   /** A refused op has been dealt with. */
   dismiss: [ById, NoArgs];
+  /** Announcements in force today. */
+  announcements: [OnDay, Array<AnnouncementView>];
+  /** Campaigns that hold for a village, with its own counts. */
+  campaigns: [CampaignsArgs, Array<CampaignView>];
+  /** Cases from the field of the villages on this phone, with their answers. */
+  field_cases: [NoArgs, Array<FieldCase>];
+  /** The courses that this phone carries, with the person's own results. */
+  courses: [NoArgs, Array<CourseView>];
+  /** One course: its cards and its questions. */
+  course: [CourseArgs, CourseContentView];
+  /** Scores a quiz and keeps the result. */
+  quiz: [QuizArgs, QuizView];
   /** The catalogue of activities: what a form asks. */
   catalogue: [NoArgs, JsonValue];
   /** Reads a payment code. Account and name are dropped while reading. */

@@ -19,7 +19,7 @@ interface Pending {
   asked: number;
 }
 
-type Note = { t: 'leader' } | { t: 'ask'; ask: Ask; from: string } | { t: 'told'; reply: Reply; to: string } | News;
+type Note = { t: 'hello' } | { t: 'leader' } | { t: 'ask'; ask: Ask; from: string } | { t: 'told'; reply: Reply; to: string } | News;
 
 const me = crypto.randomUUID();
 const channel = new BroadcastChannel(CHANNEL);
@@ -61,6 +61,9 @@ function send(ask: Ask): void {
 channel.onmessage = (event: MessageEvent<Note>) => {
   const note = event.data;
   switch (note.t) {
+    case 'hello':
+      if (link === 'leader') channel.postMessage({ t: 'leader' } satisfies Note);
+      break;
     case 'leader':
       if (link !== 'leader') {
         setLink('follower');
@@ -169,6 +172,7 @@ export function begin(): void {
       void wanted();
     });
   void wanted();
+  channel.postMessage({ t: 'hello' } satisfies Note);
   setInterval(() => {
     const late = [...pending.values()].some((waiting) => Date.now() - waiting.asked > LEADER_SILENCE_MS);
     if (late && link !== 'leader' && link !== 'failed') setLink('elsewhere');

@@ -28,6 +28,8 @@ export interface HostStatus {
   wait_until_ms: number;
   /** A damaged store was set aside when this one was opened. */
   rescued: { ops: number; drafts: number } | null;
+  /** The browser had thrown the key of an earlier store away: what was not sent from it is gone. */
+  lost: boolean;
 }
 
 /** How a sync ended. */
@@ -90,6 +92,7 @@ export function asProblem(thrown: unknown): Problem {
     try {
       const read = JSON.parse(thrown) as Partial<Problem>;
       if (read.code && read.vi && read.en) {
+        if ('detail' in read && read.detail) console.warn(read.code, read.detail);
         return { code: read.code, vi: read.vi, en: read.en, field: read.field ?? null, findings: read.findings ?? [] };
       }
     } catch {

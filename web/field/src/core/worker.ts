@@ -17,6 +17,7 @@ let core: Core | null = null;
 let key: Uint8Array<ArrayBuffer> | null = null;
 let isOpen = false;
 let rescued: HostStatus['rescued'] = null;
+let lost = false;
 let syncing: Promise<SyncEnd> | null = null;
 let released = false;
 
@@ -51,9 +52,11 @@ async function begin(): Promise<void> {
 
 async function open(pin: string | null): Promise<void> {
   if (isOpen || !core) return;
+  const fresh = !(await keys.custody());
   key = await keys.storeKey(pin, pin_key, Date.now());
-  const opened = JSON.parse(core.open(key)) as { rescued: HostStatus['rescued'] };
+  const opened = JSON.parse(core.open(key, fresh)) as { rescued: HostStatus['rescued']; lost: boolean };
   rescued = opened.rescued;
+  lost = opened.lost;
   isOpen = true;
 }
 
@@ -71,7 +74,7 @@ async function release(): Promise<void> {
 async function status(): Promise<HostStatus> {
   const kept = await keys.custody();
   const phase = isOpen ? 'open' : kept ? 'locked' : 'empty';
-  return { phase, pin: kept?.pin ?? false, wait_until_ms: kept?.wait_until_ms ?? 0, rescued };
+  return { phase, pin: kept?.pin ?? false, wait_until_ms: kept?.wait_until_ms ?? 0, rescued, lost };
 }
 
 function ask<T>(name: string, args: unknown, at_ms: number): T {
@@ -260,6 +263,7 @@ const host: { [N in keyof HostCalls]: (args: HostCalls[N][0], at_ms: number) => 
     key = null;
     isOpen = false;
     rescued = null;
+    lost = false;
     tell('status');
     return status();
   },

@@ -45,6 +45,7 @@ export async function call<N extends CallName>(name: N, args: Args<N>): Promise<
 
 /** Reads again what every screen shows. */
 export async function refresh(): Promise<void> {
+  const before = app.status?.phase;
   app.status = await call('status', {});
   if (app.status.phase === 'open') {
     app.state = await call('state', {});
@@ -55,6 +56,8 @@ export async function refresh(): Promise<void> {
     app.places = [];
   }
   app.version += 1;
+  // Somebody has just come in: what waited since then goes out, what is new comes in.
+  if (before !== 'open' && app.status.phase === 'open') void sync(false);
 }
 
 let again: ReturnType<typeof setTimeout> | undefined;
@@ -90,7 +93,7 @@ export function start(): void {
   onLink((link, problem) => {
     app.link = link;
     app.failure = problem;
-    if (link === 'leader' || link === 'follower') void refresh().then(() => sync(false));
+    if (link === 'leader' || link === 'follower') void refresh();
   });
   onNews((what) => {
     if (what === 'sync_begun') app.syncing = true;

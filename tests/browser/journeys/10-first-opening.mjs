@@ -1,0 +1,49 @@
+// A phone is enrolled, and from then on opens without a network: after a reload and after the browser was killed.
+import assert from 'node:assert/strict';
+import { Officer, Phone, ask } from '../lib.mjs';
+
+export default async function journey(server) {
+  const officer = await Officer.signIn(server);
+  const member = server.sample.accounts.find((one) => one.role === 'team_leader' && /^Thôn /.test(one.place));
+  const phone = await Phone.open(server);
+  try {
+    await phone.goto();
+    await phone.page.getByLabel('Mã đăng ký').fill('00000000');
+    await phone.page.getByRole('button', { name: 'Đăng ký máy này' }).click();
+    await phone.page.locator('[aria-invalid=true]').waitFor();
+
+    await phone.enrol(await officer.code(member.user));
+    const second = await phone.context.newPage();
+    phone.watch(second);
+    await second.goto(`${server.base}/app/`);
+    await second.getByRole('heading', { name: /^Chào / }).waitFor();
+    const households = await ask(second, 'households', { query: '', limit: 5 });
+    assert.ok(households.length > 0, 'the village is here after the first sync');
+    await second.close();
+
+    // The page and everything it needs is kept: no network at all, and a server that is gone.
+    await phone.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await phone.offline();
+    await phone.page.reload();
+    await phone.unlock();
+    await phone.home();
+
+    // A wrong PIN opens nothing.
+    await phone.page.reload();
+    await phone.page.getByText('Ứng dụng đang khóa').waitFor();
+    await phone.pin('111222');
+    await phone.page.getByText('Mã PIN không đúng').waitFor();
+    assert.equal(await phone.page.getByRole('heading', { name: /^Chào / }).count(), 0);
+    await phone.pin();
+    await phone.home();
+
+    await phone.kill();
+    await phone.restart();
+    await phone.offline();
+    await phone.goto();
+    await phone.unlock();
+    await phone.home();
+  } finally {
+    await phone.end();
+  }
+}
