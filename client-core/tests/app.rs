@@ -119,6 +119,21 @@ fn a_form_that_is_half_filled_outlives_everything_and_becomes_a_visit() {
 }
 
 #[test]
+fn a_number_of_a_person_is_refused_in_the_notes_of_a_visit_too() {
+    let (_, mut app) = phone();
+    let mut form = with(&form(Some(11)), done());
+    form["summary"] = json!("Số căn cước 015123456789");
+    let draft = ask(&mut app, "draft_begin", json!({"call": call(1), "form": form}));
+    let findings = ask(&mut app, "form_check", json!({"form": form}));
+    assert_eq!(findings[0]["field"], "summary");
+    assert_eq!(findings[0]["code"], "forbidden_number");
+    let finish = |form: &Value| json!({"id": draft["id"], "form": form, "submit": true});
+    assert_eq!(refused(&mut app, "draft_finish", finish(&form)).field.as_deref(), Some("summary"));
+    form["summary"] = json!("Hỏi thêm về ví điện tử, hẹn 14/12/2026.");
+    ask(&mut app, "draft_finish", finish(&form));
+}
+
+#[test]
 fn a_returned_visit_is_put_right_from_the_form_that_was_sent() {
     let (mut server, mut app) = phone();
     let draft =

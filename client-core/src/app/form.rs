@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use sync_protocol::catalogue::{ActivityContent, ActivityFacts, Catalogue, EvidencePolicy, Severity};
+use sync_protocol::catalogue::{ActivityContent, ActivityFacts, Catalogue, EvidencePolicy, Severity, code};
 use sync_protocol::cbor::Ext;
 use sync_protocol::entity::{Activity, VisitContent};
 use sync_protocol::ids::*;
+use sync_protocol::text::forbidden_numbers;
 use uuid::Uuid;
 
 use super::FormFinding;
@@ -179,9 +180,31 @@ fn bad_day() -> FormFinding {
     }
 }
 
-/// What the catalogue says about every activity, each at its place.
+fn has_forbidden_number(words: &str) -> bool {
+    !forbidden_numbers(words).is_empty()
+}
+
+/// The words of the catalogue's own finding about a free text.
+fn forbidden_number(field: &str) -> FormFinding {
+    FormFinding {
+        severity: "error".into(),
+        code: code::FORBIDDEN_NUMBER.into(),
+        activity: None,
+        field: Some(field.into()),
+        vi: "Có dãy số giống số căn cước, số điện thoại hoặc số tài khoản; hãy xóa dãy số đó.".into(),
+        en: "Contains a number like a personal, telephone or account number; please remove it.".into(),
+    }
+}
+
+/// What the catalogue says about every activity, each at its place, and what is wrong with the free words of the visit.
 pub(super) fn findings(content: &VisitContent) -> Vec<FormFinding> {
-    let mut found = Vec::new();
+    let words = [
+        ("summary", &content.summary),
+        ("partner_org", &content.partner_org),
+        ("quantity_reason", &content.quantity_reason),
+    ];
+    let numbered = words.into_iter().filter(|(_, words)| words.as_deref().is_some_and(has_forbidden_number));
+    let mut found: Vec<FormFinding> = numbered.map(|(field, _)| forbidden_number(field)).collect();
     for (index, activity) in content.activities.iter().enumerate() {
         let facts = ActivityFacts {
             visit_day: content.day,
