@@ -64,7 +64,10 @@ export interface News {
   what: 'changed' | 'sync_begun' | 'sync_ended' | 'status';
 }
 
-/** Calls that change what is shown. */
+/**
+ * Calls that change what other screens show. What a form keeps while one types is not among them: it would wake everything
+ * with every tap.
+ */
 export const WRITES: ReadonlySet<CallName> = new Set<CallName>([
   'enrolled',
   'household_create',
@@ -72,7 +75,6 @@ export const WRITES: ReadonlySet<CallName> = new Set<CallName>([
   'household_move',
   'draft_begin',
   'draft_correct',
-  'draft_keep',
   'draft_discard',
   'draft_finish',
   'visit_submit',
