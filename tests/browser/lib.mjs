@@ -54,7 +54,11 @@ export async function startServer() {
       child.kill('SIGTERM');
     });
   await start();
+  let taken = 0;
+  const members = sample.accounts.filter((one) => /^Thôn /.test(one.place) && ['team_leader', 'member'].includes(one.role));
   return {
+    /** Somebody of a village team; another one each time, because attempts at one account are limited. */
+    member: () => members[taken++ % members.length],
     get base() {
       return base;
     },
@@ -98,6 +102,7 @@ export async function startLine(server) {
   await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
   line.base = `http://127.0.0.1:${listener.address().port}`;
   line.sample = server.sample;
+  line.member = server.member;
   line.end = () => {
     listener.closeAllConnections();
     return new Promise((resolve) => listener.close(resolve));
@@ -198,7 +203,9 @@ export class Phone {
     await this.goto();
     await this.page.getByLabel('Mã đăng ký').fill(code);
     await this.page.getByRole('button', { name: 'Đăng ký máy này' }).click();
-    await this.page.getByText('Chọn mã PIN 6 số').waitFor();
+    const refused = this.page.locator('#code-help + .wrong:not(:empty)');
+    await this.page.getByText('Chọn mã PIN 6 số').or(refused).first().waitFor();
+    if ((await refused.count()) > 0) throw new Error(`not enrolled: ${await refused.innerText()}`);
     await this.pin();
     await this.page.getByText('Nhập lại mã PIN').waitFor();
     await this.pin();

@@ -77,7 +77,7 @@ export async function look(phone, { lang = 'vi', theme = 'light', size = 'normal
 export async function screenshots(server, folder) {
   await mkdir(folder, { recursive: true });
   const officer = await Officer.signIn(server);
-  const member = server.sample.accounts.find((one) => one.role === 'team_leader' && /^Thôn /.test(one.place));
+  const member = server.member();
   for (const [device, viewport] of [['phone', PHONE], ['tablet', TABLET]]) {
     const phone = await Phone.open(server, { viewport });
     try {

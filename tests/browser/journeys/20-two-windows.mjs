@@ -4,8 +4,7 @@ import { Officer, Phone, ask } from '../lib.mjs';
 
 export default async function journey(server) {
   const officer = await Officer.signIn(server);
-  const member = server.sample.accounts.find((one) => one.role === 'member' && /^Thôn /.test(one.place))
-    ?? server.sample.accounts.find((one) => one.role === 'team_leader' && /^Thôn /.test(one.place));
+  const member = server.member();
   const phone = await Phone.open(server);
   try {
     await phone.enrol(await officer.code(member.user));

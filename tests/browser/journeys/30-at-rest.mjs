@@ -53,7 +53,7 @@ async function salts(server, officer, user) {
 
 export default async function journey(server) {
   const officer = await Officer.signIn(server);
-  const [one, other] = server.sample.accounts.filter((account) => /^Thôn /.test(account.place));
+  const [one, other] = [server.member(), server.member()];
   const first = await salts(server, officer, one.user);
   const second = await salts(server, officer, other.user);
   assert.ok(first.length > 0 && second.length > 0, 'each phone has a database');

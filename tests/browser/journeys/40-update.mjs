@@ -4,7 +4,7 @@ import { Officer, Phone, ask, startLine } from '../lib.mjs';
 
 export default async function journey(server) {
   const officer = await Officer.signIn(server);
-  const member = server.sample.accounts.find((one) => one.role === 'team_leader' && /^Thôn /.test(one.place));
+  const member = server.member();
   const line = await startLine(server);
   const phone = await Phone.open(line);
   try {

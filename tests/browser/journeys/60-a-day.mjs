@@ -39,8 +39,7 @@ async function chooseAnswers(taps, kind, answers) {
 
 export default async function journey(server) {
   const officer = await Officer.signIn(server);
-  const member = server.sample.accounts.filter((one) => one.role === 'team_leader' && /^Thôn /.test(one.place))[1]
-    ?? server.sample.accounts.find((one) => one.role === 'team_leader' && /^Thôn /.test(one.place));
+  const member = server.member();
   const phone = await Phone.open(server);
   try {
     await phone.enrol(await officer.code(member.user));

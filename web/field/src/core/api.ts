@@ -367,11 +367,6 @@ day?: string, };
 export type VisitId = string;
 
 /**
- * A community digital team.
- */
-export type TeamId = string;
-
-/**
  * A household.
  */
 export type HouseholdId = string;
@@ -380,6 +375,11 @@ export type HouseholdId = string;
  * A planned visit.
  */
 export type PlanId = string;
+
+/**
+ * A community digital team.
+ */
+export type TeamId = string;
 
 /**
  * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
@@ -1083,28 +1083,9 @@ place?: [number, number],
 plan?: string, };
 
 /**
- * One activity inside a visit.
+ * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
  */
-export type ActivityId = string;
-
-export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
-
-/**
- * One activity of a visit.
- */
-export type ActivityView = { 
-/**
- * Which one.
- */
-id: ActivityId, 
-/**
- * A kind of the catalogue.
- */
-kind: string, 
-/**
- * The answers, as `Catalogue::to_json_fields` writes them.
- */
-fields: JsonValue, };
+export type ServerMs = number;
 
 /**
  * One reason of a return, at the place it is about.
@@ -1126,11 +1107,6 @@ field: string | null,
  * The reviewer's own words.
  */
 text: string | null, };
-
-/**
- * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
- */
-export type ServerMs = number;
 
 /**
  * A review, for people.
@@ -1164,6 +1140,30 @@ note: string | null,
  * Whether the review is about the content that holds now.
  */
 current: boolean, };
+
+export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
+
+/**
+ * One activity inside a visit.
+ */
+export type ActivityId = string;
+
+/**
+ * One activity of a visit.
+ */
+export type ActivityView = { 
+/**
+ * Which one.
+ */
+id: ActivityId, 
+/**
+ * A kind of the catalogue.
+ */
+kind: string, 
+/**
+ * The answers, as `Catalogue::to_json_fields` writes them.
+ */
+fields: JsonValue, };
 
 /**
  * One visit.
@@ -1590,23 +1590,6 @@ export type MonthArgs = {
 month?: string, };
 
 /**
- * The same three numbers that are shown everywhere.
- */
-export type CountTotals = { 
-/**
- * What this phone shows, sent or not.
- */
-recorded: number, 
-/**
- * What the server has.
- */
-confirmed: number, 
-/**
- * What of it was approved.
- */
-approved: number, };
-
-/**
  * One cell of the count.
  */
 export type Cell = { 
@@ -1638,6 +1621,23 @@ recorded: number,
  * How many the server has.
  */
 confirmed: number, };
+
+/**
+ * The same three numbers that are shown everywhere.
+ */
+export type CountTotals = { 
+/**
+ * What this phone shows, sent or not.
+ */
+recorded: number, 
+/**
+ * What the server has.
+ */
+confirmed: number, 
+/**
+ * What of it was approved.
+ */
+approved: number, };
 
 /**
  * The counts of a reporting month.
@@ -1826,14 +1826,14 @@ indicators: Array<FigureView>,
 kinds: Array<FigureView>, };
 
 /**
- * Milliseconds since 1970-01-01T00:00:00Z, as a device's clock claimed. For people to read; it decides nothing (P15).
- */
-export type ClaimedMs = number;
-
-/**
  * How far an op has come.
  */
 export type OpState = "pending" | "sent" | "decided" | "echoed" | "durable";
+
+/**
+ * Milliseconds since 1970-01-01T00:00:00Z, as a device's clock claimed. For people to read; it decides nothing (P15).
+ */
+export type ClaimedMs = number;
 
 /**
  * One op, for people.
@@ -1944,6 +1944,11 @@ village: string,
 day?: string, };
 
 /**
+ * A campaign.
+ */
+export type CampaignId = string;
+
+/**
  * What a village did for one kind of a campaign: achieved activities, as this phone shows them, sent or not.
  */
 export type CampaignLine = { 
@@ -1967,11 +1972,6 @@ by_day: { [key in string]: number },
  * Targets that the village sees, from the top level down: whose, and how many.
  */
 targets: Array<[UnitId, number]>, };
-
-/**
- * A campaign.
- */
-export type CampaignId = string;
 
 /**
  * A campaign that holds for a village.
