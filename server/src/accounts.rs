@@ -191,7 +191,9 @@ impl Accounts {
         address: IpAddr,
     ) -> Result<SignedIn, AccountError> {
         let now = (self.clock)();
-        self.slow_down(AccountKey::of_login(&format!("code from {address}")), address, now)?;
+        if let Throttled::SlowDown { wait_ms } = self.throttle.check_code(address, now) {
+            return Err(AccountError::TooManyAttempts { wait_ms });
+        }
         let label = label.trim().to_owned();
         if label.is_empty() || check_text(&label, TextLimit::NAME).is_err() {
             return Err(AccountError::BadValue { field: "device_label", reason: "1 to 120 characters".into() });

@@ -17,7 +17,7 @@ use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
+use governor::{NotUntil, Quota, RateLimiter};
 use sync_protocol::ids::ServerMs;
 use sync_protocol::phone_number;
 use unicode_normalization::UnicodeNormalization;
@@ -57,15 +57,19 @@ pub struct Limits {
     pub account: Allowance,
     /// For one address prefix.
     pub address: Allowance,
+    /// For one-time codes typed at one address: a whole course of volunteers may sit behind it.
+    pub codes: Allowance,
 }
 
 impl Default for Limits {
     /// Five attempts at an account, then one a minute: 1,440 guesses a day at a PIN of a million values. Sixty from an
-    /// address, then one a second.
+    /// address, then one a second. Forty codes typed at an address, then three a minute: a room full of volunteers enrols at
+    /// once, and an eight-digit code that lives for ten minutes is still met by seventy guesses at most.
     fn default() -> Self {
         Self {
             account: Allowance { burst: const { NonZeroU32::new(5).expect("not 0") }, period_ms: 60_000 },
             address: Allowance { burst: const { NonZeroU32::new(60).expect("not 0") }, period_ms: 1_000 },
+            codes: Allowance { burst: const { NonZeroU32::new(40).expect("not 0") }, period_ms: 20_000 },
         }
     }
 }
@@ -107,6 +111,7 @@ type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, ElapsedClock, NoOpMiddlew
 pub struct Throttle {
     accounts: Limiter<AccountKey>,
     addresses: Limiter<AddressPrefix>,
+    codes: Limiter<AddressPrefix>,
     clock: ElapsedClock,
 }
 
@@ -117,6 +122,7 @@ impl Throttle {
         Self {
             accounts: RateLimiter::new(limits.account.quota(), DashMapStateStore::default(), clock.clone()),
             addresses: RateLimiter::new(limits.address.quota(), DashMapStateStore::default(), clock.clone()),
+            codes: RateLimiter::new(limits.codes.quota(), DashMapStateStore::default(), clock.clone()),
             clock,
         }
     }
@@ -130,7 +136,18 @@ impl Throttle {
         let by_address = self.addresses.check_key(&AddressPrefix::of(address));
         let by_account =
             by_address.and_then(|()| if device_known { Ok(()) } else { self.accounts.check_key(&account) });
-        match by_account {
+        self.answer(by_account)
+    }
+
+    /// Counts one attempt at a one-time code, right or wrong, and says whether it may go on.
+    pub fn check_code(&self, address: IpAddr, now: ServerMs) -> Throttled {
+        self.clock.advance(now);
+        let address = AddressPrefix::of(address);
+        self.answer(self.addresses.check_key(&address).and_then(|()| self.codes.check_key(&address)))
+    }
+
+    fn answer(&self, checked: Result<(), NotUntil<Nanos>>) -> Throttled {
+        match checked {
             Ok(()) => Throttled::Allowed,
             Err(until) => {
                 let wait = until.wait_time_from(self.clock.now());
@@ -147,11 +164,13 @@ impl Throttle {
         self.accounts.shrink_to_fit();
         self.addresses.retain_recent();
         self.addresses.shrink_to_fit();
+        self.codes.retain_recent();
+        self.codes.shrink_to_fit();
     }
 
     /// Accounts and addresses that are remembered; for the metrics.
     pub fn remembered(&self) -> usize {
-        self.accounts.len() + self.addresses.len()
+        self.accounts.len() + self.addresses.len() + self.codes.len()
     }
 }
 
@@ -249,6 +268,19 @@ mod tests {
         }
         let account = AccountKey::of_login("late member 0");
         assert_eq!(throttle.check(account, false, address("203.0.113.7"), at(1_000)), Throttled::Allowed);
+    }
+
+    #[test]
+    fn a_room_of_volunteers_enrols_at_once_and_guessing_codes_stays_slow() {
+        let throttle = Throttle::new(Limits::default());
+        let room = address("203.0.113.7");
+        let at_once = (0..1_000).take_while(|_| throttle.check_code(room, at(0)) == Throttled::Allowed).count();
+        assert_eq!(at_once, 40);
+        assert_eq!(throttle.check_code(room, at(0)), Throttled::SlowDown { wait_ms: 20_000 });
+        assert_eq!(throttle.check_code(room, at(20_000)), Throttled::Allowed);
+        assert_eq!(throttle.check_code(address("198.51.100.9"), at(20_000)), Throttled::Allowed);
+        throttle.retain_recent(at(3_600_000));
+        assert_eq!(throttle.remembered(), 0);
     }
 
     #[test]
