@@ -9,10 +9,11 @@ use actix_web::http::Method;
 use desk::*;
 use serde_json::{Value as Json, json};
 use server::work::Work;
-use sync_protocol::cbor::Cbor;
+use sync_protocol::cbor::{Cbor, Ext, Raw};
 use sync_protocol::decide::State;
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
+use sync_protocol::op::{Intent, RecordVisit};
 use sync_protocol::row::{GroupKey, Register, RowType};
 use sync_protocol::value::Value;
 use uuid::Uuid;
@@ -515,4 +516,34 @@ async fn the_server_counts_what_the_commune_signs() {
         let kept: Certificate = held(&world, RowType::SUPPORT_CERTIFICATE, id, support_certificate::CERTIFICATE).await;
         assert_eq!(kept.found, 5);
     }
+}
+
+#[actix_web::test]
+async fn a_communes_own_team_is_paid_for_visits_in_its_villages_on_days_in_the_month() {
+    let world = worlds().await.remove(0);
+    let team = json!({ "unit": uuid(COMMUNE), "level": "commune", "name": "Tổ xã", "from": "2026-01-01" });
+    let team = done(&world.post(OFFICER, "/api/v1/teams", team).await);
+    let visit = async |days_ago: u32| {
+        let content = VisitContent { team: TeamId(team), ..world.content(VILLAGE, days_ago, "done") };
+        let body = RecordVisit { content: Raw(content.cbor()), submit: true, plan: None, ext: Ext::default() };
+        let visit = perform(&world.app, MEMBER, vec![Intent::VisitRecord(body)]).await[0];
+        let hash = json!({ "content_hash": world.hash(visit).await });
+        done(&world.post(OFFICER, format!("/api/v1/visits/{visit}/approve"), hash).await);
+    };
+    // 15 November is the first day of December's month; the 14th belongs to November's.
+    for days_ago in [1, 2, 7, 8] {
+        visit(days_ago).await;
+    }
+    let ask = json!({ "team": team, "month": "2026-12" });
+    let short = world.post(OFFICER, "/api/v1/support-certificates", ask.clone()).await;
+    refused(&short, 409, "support_not_earned", Some("month"));
+    visit(3).await;
+    let id = done(&world.post(OFFICER, "/api/v1/support-certificates", ask).await);
+    let (scope, row) = row(&world, RowType::SUPPORT_CERTIFICATE, id).await;
+    let kept: Certificate = row.group(support_certificate::CERTIFICATE).unwrap();
+    assert_eq!((scope.0, kept.found), (uuid(COMMUNE), 4));
+    // The village's own team has nothing of it.
+    let ask = json!({ "team": world.team.0, "month": "2026-12" });
+    let none = world.post(OFFICER, "/api/v1/support-certificates", ask).await;
+    assert!(none.body["errors"][0]["detail_en"].as_str().unwrap().contains("0 approved visits"), "{}", none.text);
 }
