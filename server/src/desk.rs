@@ -7,19 +7,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sync_protocol::access::{Action, INSTALLATION, Principal, Role, authorise};
+use sync_protocol::calendar::CutOff;
 use sync_protocol::catalogue::Catalogue;
 use sync_protocol::cbor::{self, Cbor, Ext, Raw};
 use sync_protocol::decide::{Context, Decision, State, decide};
 use sync_protocol::entity::{Batch, CaseSides, CaseSubject, case};
 use sync_protocol::ids::*;
 use sync_protocol::merge::Lineage;
-use sync_protocol::op::{ApproveVisit, Chain, Intent, Op, ResolveCase};
+use sync_protocol::op::{ApproveVisit, Chain, Intent, Op, ResolveCase, SignSupport};
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 use sync_protocol::row::{RowType, Ver};
+use sync_protocol::team::{SupportRefused, SupportTerms, support_certificate};
 use uuid::Uuid;
 
 use crate::principal::principal;
 use crate::reading::plain;
+use crate::reading::support::approved_visits;
 use crate::storage::{LoggedOp, Outbox, Result, StorageError, Store, Tx};
 use crate::sync::{Clock, Random, SyncService, decision_scope, verdict_text};
 use crate::work::{AuditBody, Work, audit_body};
@@ -98,6 +101,17 @@ pub enum ResolveError {
     /// There is no such side, or the value does not read as what the case is about.
     #[error("{0} is not one of the answers")]
     BadChoice(&'static str),
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a support certificate was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SupportError {
+    /// The team did not reach the terms; with what is missing, unless that was caught up with since.
+    #[error("the terms are not reached")]
+    NotEarned(Option<SupportRefused>),
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -218,6 +232,38 @@ impl Desk {
         let intent = Intent::CaseResolve(ResolveCase { case: id, base_ver, value, ext: Ext::default() });
         let mut done = self.perform_once(by, key, vec![intent]).await?;
         done.pop().ok_or(ResolveError::Storage(StorageError::Busy))
+    }
+
+    /// Signs that a team was active in a month. What was counted is worked out from the approved visits in the same
+    /// transaction, never taken from whoever asks; measure, minimum and amount are those of the terms in force.
+    pub async fn sign_support(
+        &self,
+        by: UserId,
+        key: Option<Uuid>,
+        team: TeamId,
+        month: Month,
+    ) -> std::result::Result<Done, SupportError> {
+        let mut work = self.performance(by, key, Vec::new());
+        let signed = self.store.write(move |tx| {
+            let terms = SupportTerms::default();
+            let visits = approved_visits(tx, work.now, team, month)?;
+            let (found, refused) = match support_certificate(team, month, &visits, terms, CutOff::default()) {
+                Ok(certificate) => (certificate.found, None),
+                Err(refused) => (refused.found, Some(refused)),
+            };
+            let measure = terms.measure.code().to_owned();
+            let SupportTerms { minimum, amount_vnd, .. } = terms;
+            let body = SignSupport { team, month, measure, found, minimum, amount_vnd, ext: Ext::default() };
+            // Whether somebody may sign, and whether it is enough, is for `decide` to say.
+            work.intents = vec![Intent::SupportSign(body)];
+            Ok((work.run(tx)?.pop(), refused))
+        });
+        let (done, refused) = signed.await?;
+        let done = done.ok_or(SupportError::Storage(StorageError::Busy))?;
+        if done.0.rule.as_deref() == Some(SupportRefused::CODE) {
+            return Err(SupportError::NotEarned(refused));
+        }
+        Ok(done)
     }
 }
 
@@ -437,13 +483,22 @@ impl Performance {
             return Ok((intent.clone().into_op(Salt(salt), ClaimedMs(self.now.0), grants_rev), None));
         };
         let draft = intent.clone().into_op(Salt(salt), ClaimedMs(0), grants_rev);
+        let asked = match intent {
+            // What the server counted is not part of what was asked: it may be another number by the time of a repeat.
+            Intent::SupportSign(body) => {
+                let SignSupport { team, month, .. } = *body;
+                let (measure, ext) = (String::new(), Ext::default());
+                SignSupport { team, month, measure, found: 0, minimum: 0, amount_vnd: 0, ext }.cbor()
+            }
+            _ => draft.body.0.clone(),
+        };
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"thonso/desk-key/1");
         hasher.update(self.by.as_bytes());
         hasher.update(key.as_bytes());
         hasher.update(&(index as u64).to_be_bytes());
         hasher.update(&draft.code.to_be_bytes());
-        hasher.update(&draft.body.0);
+        hasher.update(&asked);
         salt.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         // The moment is part of what names an op, so it has to come out the same: the first millisecond of a day.
         let today = self.now.0 / DAY_MS;

@@ -17,6 +17,8 @@ pub mod office;
 pub mod openapi;
 pub mod pages;
 pub mod papers;
+pub mod programmes;
+pub mod registers;
 pub mod reorganisations;
 pub mod reports;
 pub mod sync;
@@ -201,6 +203,26 @@ routes! {
     "/api/v1/reorganisations" { get reorganisations::list, post reorganisations::apply }
     "/api/v1/reorganisations/preview" { get reorganisations::preview }
     "/api/v1/reorganisations/{id}/undo" { post reorganisations::undo }
+    "/api/v1/persons" { post registers::create_person }
+    "/api/v1/persons/{id}" { patch registers::change_person }
+    "/api/v1/businesses" { post registers::create_business }
+    "/api/v1/businesses/{id}" { patch registers::change_business }
+    "/api/v1/products" { post registers::create_product }
+    "/api/v1/products/{id}" { patch registers::change_product }
+    "/api/v1/markets" { post registers::create_market }
+    "/api/v1/markets/{id}" { patch registers::change_market }
+    "/api/v1/units/{id}/attributes" { patch registers::change_attributes }
+    "/api/v1/units/{id}/privacy" { patch registers::change_privacy }
+    "/api/v1/campaigns" { post programmes::create_campaign }
+    "/api/v1/campaigns/{id}" { patch programmes::change_campaign }
+    "/api/v1/campaigns/{id}/publish" { post programmes::publish_campaign }
+    "/api/v1/campaigns/{id}/close" { post programmes::close_campaign }
+    "/api/v1/recognitions" { post programmes::propose_recognition }
+    "/api/v1/recognitions/{id}/advance" { post programmes::advance_recognition }
+    "/api/v1/course-runs" { post programmes::record_course }
+    "/api/v1/course-results" { post programmes::set_course_result }
+    "/api/v1/support-certificates" { post programmes::sign_support }
+    "/api/v1/support-certificates/{id}/revoke" { post programmes::revoke_support }
 }
 
 /// The methods of a path, as `Allow` wants them.

@@ -201,6 +201,12 @@ problem_codes! {
         "Không hoàn tác được vì đã có dữ liệu mới dựa vào đợt sắp xếp. Hãy chuyển hoặc thu hồi các mục được chỉ ra trước.",
         "It cannot be undone: what is named came after it and depends on it. Move or withdraw that first."
     }
+    /// The team's approved visits do not reach what the monthly support asks for; `errors` says how many are missing.
+    SupportNotEarned "support_not_earned" 409 {
+        "Chưa đủ điều kiện hỗ trợ",
+        "Tổ chưa đạt mức hoạt động được duyệt để nhận hỗ trợ của tháng. Hãy duyệt các chuyến thăm đang chờ, nếu có.",
+        "The team has not reached what the support of the month asks for. Approve the visits that wait, if any."
+    }
     /// It collides with something that exists.
     Conflict "conflict" 409 {
         "Trùng với dữ liệu đã có",
@@ -375,6 +381,7 @@ mod tests {
                 ("sample_incomplete", 422),
                 ("reorganisation_blocked", 409),
                 ("cannot_undo", 409),
+                ("support_not_earned", 409),
                 ("conflict", 409),
                 ("update_needed", 426),
                 ("unavailable", 503),

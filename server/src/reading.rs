@@ -17,6 +17,7 @@ pub mod papers;
 pub mod people;
 pub mod plain;
 pub mod reports;
+pub(crate) mod support;
 pub mod trail;
 pub mod units;
 pub mod visits;

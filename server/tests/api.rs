@@ -1243,7 +1243,8 @@ async fn the_document_lists_every_route_and_no_other() {
         }
     }
     let routed: BTreeSet<(String, String)> =
-        ROUTES.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+        // The document names a part of a path, the router also says how far it goes.
+        ROUTES.iter().map(|(method, path)| ((*method).to_owned(), path.replace(":.*}", "}"))).collect();
     assert_eq!(written, routed);
     assert_eq!(routed.len(), ROUTES.len(), "no route twice");
     // Every reference leads somewhere.

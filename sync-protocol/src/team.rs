@@ -396,6 +396,9 @@ pub struct SupportRefused {
 }
 
 impl SupportRefused {
+    /// The stable code of every one.
+    pub const CODE: &str = "support_not_earned";
+
     /// How many are missing.
     pub fn missing(&self) -> u64 {
         self.minimum - self.found
@@ -403,7 +406,7 @@ impl SupportRefused {
 
     /// Stable code.
     pub fn code(&self) -> &'static str {
-        "support_not_earned"
+        Self::CODE
     }
 
     /// In plain Vietnamese, with what to do.

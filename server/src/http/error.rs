@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::accounts::AccountError;
 use crate::auth::token::TokenFault;
-use crate::desk::{BulkError, ResolveError, SampleGap};
+use crate::desk::{BulkError, ResolveError, SampleGap, SupportError};
 use crate::problem::{FieldProblem, Problem, ProblemCode};
 use crate::reading::ReadError;
 use crate::reorganisation::{ItemView, ReorganisationError};
@@ -348,6 +348,22 @@ impl From<SyncError> for HttpError {
             SyncError::TooManyOps => ProblemCode::BatchTooLarge.into(),
             SyncError::Storage(error) => error.into(),
         }
+    }
+}
+
+impl From<SupportError> for HttpError {
+    fn from(error: SupportError) -> Self {
+        let refused = match error {
+            SupportError::NotEarned(refused) => refused,
+            SupportError::Storage(error) => return error.into(),
+        };
+        let missing = refused.map(|refused| FieldProblem {
+            field: "month".to_owned(),
+            code: refused.code().to_owned(),
+            detail_vi: refused.vi(),
+            detail_en: refused.to_string(),
+        });
+        Self::Listed { code: ProblemCode::SupportNotEarned, errors: missing.into_iter().collect() }
     }
 }
 
