@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Result;
 
 /// The schema step that this belongs to.
-pub(super) const STEP: i64 = 4;
+pub(super) const STEP: i64 = 3;
 
 /// Computes counts and sums anew, in every scope with notices.
 pub(super) fn count_again(connection: &Connection) -> Result<()> {
