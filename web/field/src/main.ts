@@ -3,7 +3,9 @@ import { Workbox } from 'workbox-window';
 import App from './App.svelte';
 import './app.css';
 import { app, start } from './lib/app.svelte';
+import { unfit } from './lib/browser';
 import { applyLooks } from './lib/looks.svelte';
+import WrongBrowser from './parts/WrongBrowser.svelte';
 
 applyLooks();
 
@@ -19,9 +21,16 @@ if (import.meta.env.PROD && 'serviceWorker' in navigator) {
   void updates.register();
 }
 
-const target = document.getElementById('app');
-if (target) {
+async function open(): Promise<void> {
+  const target = document.getElementById('app');
+  if (!target) return;
+  const why = await unfit();
   target.replaceChildren();
-  mount(App, { target });
+  if (why) mount(WrongBrowser, { target, props: { why } });
+  else {
+    mount(App, { target });
+    start();
+  }
 }
-start();
+
+void open();

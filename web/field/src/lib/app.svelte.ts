@@ -88,6 +88,22 @@ export function syncSoon(): void {
   }, 2_000);
 }
 
+/** After so long without a touch the app locks itself. */
+const IDLE_MS = 5 * 60_000;
+
+/** Locks when nobody has touched the screen for a while; also after the phone slept in somebody's pocket. */
+function lockWhenIdle(): void {
+  let touched = Date.now();
+  for (const sign of ['pointerdown', 'keydown'] as const) addEventListener(sign, () => (touched = Date.now()), { passive: true });
+  const look = () => {
+    if (Date.now() - touched < IDLE_MS || app.status?.phase !== 'open' || !app.status.pin) return;
+    touched = Date.now();
+    void call('lock', {}).then(refresh);
+  };
+  setInterval(look, 15_000);
+  document.addEventListener('visibilitychange', look);
+}
+
 /** Begins. Called once. */
 export function start(): void {
   onLink((link, problem) => {
@@ -110,6 +126,7 @@ export function start(): void {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible' && navigator.onLine) void sync(false);
   });
+  lockWhenIdle();
   begin();
   void askToPersist();
 }
