@@ -148,11 +148,24 @@ export default async function journey(server) {
     const state = await rows(phone, 'state');
     const counts = await rows(phone, 'counts', { month: state.month });
     const desk = await officer.get(`/api/v1/counts?unit=${place.village.id}&month=${state.month}`);
-    const total = (name) => desk.rows.reduce((sum, row) => sum + row[name], 0);
-    assert.equal(counts.visits.confirmed, total('confirmed'));
-    assert.equal(counts.visits.approved, total('approved'));
+    assert.equal(counts.visits.confirmed, desk.totals.confirmed);
+    assert.equal(counts.visits.approved, desk.totals.approved);
+    assert.equal(counts.activities.confirmed, desk.totals.activities);
     assert.equal(counts.visits.recorded, counts.visits.confirmed, 'nothing waits');
     await phone.goto('#/numbers');
+    await again.reload();
+    await phone.unlock();
+    await again.getByRole('heading', { name: 'Chuyến thăm' }).waitFor();
+
+    // Another language: at once, and still there after a reload.
+    await phone.goto('#/settings');
+    await again.getByRole('button', { name: 'English' }).click();
+    await again.getByRole('heading', { name: 'Settings' }).waitFor();
+    await again.reload();
+    await again.getByText('The app is locked').waitFor();
+    await phone.pin();
+    await again.getByRole('button', { name: 'Tiếng Việt' }).click();
+    await again.getByRole('heading', { name: 'Cài đặt' }).waitFor();
   } finally {
     await phone.end();
   }

@@ -362,96 +362,6 @@ export type OnDay = {
 day?: string, };
 
 /**
- * A visit; also the id of the event that recorded it.
- */
-export type VisitId = string;
-
-/**
- * A household.
- */
-export type HouseholdId = string;
-
-/**
- * A planned visit.
- */
-export type PlanId = string;
-
-/**
- * A community digital team.
- */
-export type TeamId = string;
-
-/**
- * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
- */
-export type UnitId = string;
-
-/**
- * A planned visit.
- */
-export type PlanView = { 
-/**
- * Which one.
- */
-id: PlanId, 
-/**
- * The village.
- */
-village: UnitId, 
-/**
- * Whom to visit.
- */
-household: HouseholdId | null, 
-/**
- * The household's name or label.
- */
-household_label: string | null, 
-/**
- * A code of the catalogue's `visit_type` list.
- */
-visit_type: string, 
-/**
- * When, `YYYY-MM-DD`.
- */
-day: string, 
-/**
- * `planned`, `done`, `cancelled`.
- */
-status: string, 
-/**
- * What is still owed: kinds of activity.
- */
-kinds: Array<string>, 
-/**
- * A note.
- */
-note: string | null, 
-/**
- * The visit on which something stayed undone.
- */
-follows: VisitId | null, 
-/**
- * The team.
- */
-team: TeamId | null, 
-/**
- * The member.
- */
-user: UserId | null, 
-/**
- * The visit that carried it out.
- */
-visit: VisitId | null, 
-/**
- * Its day has passed.
- */
-overdue: boolean, 
-/**
- * It has not reached the server.
- */
-waiting: boolean, };
-
-/**
  * How far a visit has come on its way to the server.
  */
 export type Delivery = "recorded" | "sent" | "confirmed";
@@ -522,6 +432,96 @@ disputed: boolean,
 flags: Array<string>, };
 
 /**
+ * A community digital team.
+ */
+export type TeamId = string;
+
+/**
+ * A planned visit.
+ */
+export type PlanId = string;
+
+/**
+ * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
+ */
+export type UnitId = string;
+
+/**
+ * A household.
+ */
+export type HouseholdId = string;
+
+/**
+ * A visit; also the id of the event that recorded it.
+ */
+export type VisitId = string;
+
+/**
+ * A planned visit.
+ */
+export type PlanView = { 
+/**
+ * Which one.
+ */
+id: PlanId, 
+/**
+ * The village.
+ */
+village: UnitId, 
+/**
+ * Whom to visit.
+ */
+household: HouseholdId | null, 
+/**
+ * The household's name or label.
+ */
+household_label: string | null, 
+/**
+ * A code of the catalogue's `visit_type` list.
+ */
+visit_type: string, 
+/**
+ * When, `YYYY-MM-DD`.
+ */
+day: string, 
+/**
+ * `planned`, `done`, `cancelled`.
+ */
+status: string, 
+/**
+ * What is still owed: kinds of activity.
+ */
+kinds: Array<string>, 
+/**
+ * A note.
+ */
+note: string | null, 
+/**
+ * The visit on which something stayed undone.
+ */
+follows: VisitId | null, 
+/**
+ * The team.
+ */
+team: TeamId | null, 
+/**
+ * The member.
+ */
+user: UserId | null, 
+/**
+ * The visit that carried it out.
+ */
+visit: VisitId | null, 
+/**
+ * Its day has passed.
+ */
+overdue: boolean, 
+/**
+ * It has not reached the server.
+ */
+waiting: boolean, };
+
+/**
  * The home screen.
  */
 export type TodayView = { 
@@ -563,6 +563,23 @@ needs_attention: number,
 conflicts: number, };
 
 /**
+ * A team.
+ */
+export type TeamView = { 
+/**
+ * Which one.
+ */
+id: TeamId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its village or commune.
+ */
+unit: UnitId, };
+
+/**
  * A unit.
  */
 export type UnitView = { 
@@ -586,23 +603,6 @@ code: string,
  * The unit above.
  */
 parent: UnitId | null, };
-
-/**
- * A team.
- */
-export type TeamView = { 
-/**
- * Which one.
- */
-id: TeamId, 
-/**
- * Its name.
- */
-name: string, 
-/**
- * Its village or commune.
- */
-unit: UnitId, };
 
 /**
  * A village where this person works.
@@ -903,14 +903,14 @@ village: string,
 groups: HouseholdGroups, };
 
 /**
- * What names an op whatever device, epoch and number it arrives under.
- */
-export type OpUid = string;
-
-/**
  * Something that people must settle: a conflict of two entries, a need, feedback.
  */
 export type CaseId = string;
+
+/**
+ * What names an op whatever device, epoch and number it arrives under.
+ */
+export type OpUid = string;
 
 /**
  * What was saved. It is on the disk.
@@ -1083,9 +1083,28 @@ place?: [number, number],
 plan?: string, };
 
 /**
- * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
+ * One activity inside a visit.
  */
-export type ServerMs = number;
+export type ActivityId = string;
+
+export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
+
+/**
+ * One activity of a visit.
+ */
+export type ActivityView = { 
+/**
+ * Which one.
+ */
+id: ActivityId, 
+/**
+ * A kind of the catalogue.
+ */
+kind: string, 
+/**
+ * The answers, as `Catalogue::to_json_fields` writes them.
+ */
+fields: JsonValue, };
 
 /**
  * One reason of a return, at the place it is about.
@@ -1107,6 +1126,11 @@ field: string | null,
  * The reviewer's own words.
  */
 text: string | null, };
+
+/**
+ * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
+ */
+export type ServerMs = number;
 
 /**
  * A review, for people.
@@ -1140,30 +1164,6 @@ note: string | null,
  * Whether the review is about the content that holds now.
  */
 current: boolean, };
-
-export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
-
-/**
- * One activity inside a visit.
- */
-export type ActivityId = string;
-
-/**
- * One activity of a visit.
- */
-export type ActivityView = { 
-/**
- * Which one.
- */
-id: ActivityId, 
-/**
- * A kind of the catalogue.
- */
-kind: string, 
-/**
- * The answers, as `Catalogue::to_json_fields` writes them.
- */
-fields: JsonValue, };
 
 /**
  * One visit.
@@ -1590,6 +1590,23 @@ export type MonthArgs = {
 month?: string, };
 
 /**
+ * The same three numbers that are shown everywhere.
+ */
+export type CountTotals = { 
+/**
+ * What this phone shows, sent or not.
+ */
+recorded: number, 
+/**
+ * What the server has.
+ */
+confirmed: number, 
+/**
+ * What of it was approved.
+ */
+approved: number, };
+
+/**
  * One cell of the count.
  */
 export type Cell = { 
@@ -1621,23 +1638,6 @@ recorded: number,
  * How many the server has.
  */
 confirmed: number, };
-
-/**
- * The same three numbers that are shown everywhere.
- */
-export type CountTotals = { 
-/**
- * What this phone shows, sent or not.
- */
-recorded: number, 
-/**
- * What the server has.
- */
-confirmed: number, 
-/**
- * What of it was approved.
- */
-approved: number, };
 
 /**
  * The counts of a reporting month.
@@ -1826,14 +1826,14 @@ indicators: Array<FigureView>,
 kinds: Array<FigureView>, };
 
 /**
- * How far an op has come.
- */
-export type OpState = "pending" | "sent" | "decided" | "echoed" | "durable";
-
-/**
  * Milliseconds since 1970-01-01T00:00:00Z, as a device's clock claimed. For people to read; it decides nothing (P15).
  */
 export type ClaimedMs = number;
+
+/**
+ * How far an op has come.
+ */
+export type OpState = "pending" | "sent" | "decided" | "echoed" | "durable";
 
 /**
  * One op, for people.
@@ -2124,19 +2124,6 @@ vi: string,
 en: string, };
 
 /**
- * One card to read.
- */
-export type CardView = { 
-/**
- * Its title.
- */
-title: WordsView, 
-/**
- * What it says.
- */
-text: WordsView, };
-
-/**
  * One answer that can be chosen.
  */
 export type OptionView = { 
@@ -2169,6 +2156,19 @@ several: boolean,
  * What can be chosen.
  */
 options: Array<OptionView>, };
+
+/**
+ * One card to read.
+ */
+export type CardView = { 
+/**
+ * Its title.
+ */
+title: WordsView, 
+/**
+ * What it says.
+ */
+text: WordsView, };
 
 /**
  * A course to read and its quiz.
