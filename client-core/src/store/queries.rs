@@ -548,13 +548,12 @@ fn words_of_value(ty: RowType, group: u8, value: &Raw) -> String {
         (RowType::PRODUCT, product::OCOP) => ProductOcop::from_cbor(&value.0).map(|v| v.stars.to_string()),
         (RowType::MARKET, market::IDENTITY) => MarketIdentity::from_cbor(&value.0).map(|v| v.name),
         (RowType::MARKET, market::DAYS) => MarketDays::from_cbor(&value.0).map(|v| v.days),
-        (RowType::HOUSEHOLD, household::CONSENT) | (RowType::PERSON, person::CONSENT) => {
-            Consent::from_cbor(&value.0).map(|v| match v {
+        (RowType::HOUSEHOLD, household::CONSENT) | (RowType::PERSON, person::CONSENT) => Consent::from_cbor(&value.0)
+            .map(|v| match v {
                 Consent { withdrawn: Some(_), .. } => "withdrawn".to_owned(),
                 Consent { purposes, .. } if purposes.is_empty() => "refused".to_owned(),
                 Consent { .. } => "agreed".to_owned(),
-            })
-        }
+            }),
         (RowType::VISIT_STATE, visit_state::CONTENT) => VisitPointer::from_cbor(&value.0)
             .map(|v| if v.voided_by.is_some() { "void".to_owned() } else { v.event.to_string() }),
         _ => Ok(value.0.iter().map(|byte| format!("{byte:02x}")).collect()),
