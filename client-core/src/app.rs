@@ -665,6 +665,7 @@ impl App {
                     .into_iter()
                     .map(|side| ConflictSideView {
                         words: side.words,
+                        visit: side.content.map(|content| VisitForm::of_content(&content, &[])),
                         author_name: side.author_name,
                         at_ms: side.at.map(|at| at.0),
                     })

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use support::*;
 use sync_protocol::access::Role;
 use sync_protocol::cbor::{Cbor, Ext, Raw};
-use sync_protocol::entity::{MemberIdentity, team_member};
+use sync_protocol::entity::{MemberIdentity, household, team_member};
+use sync_protocol::ids::HouseholdId;
+use sync_protocol::op::{Intent, MergeHouseholds};
 use sync_protocol::row::RowType;
 
 /// 2026-11-20, ten in the morning in Việt Nam.
@@ -159,6 +161,71 @@ fn a_returned_visit_is_put_right_from_the_form_that_was_sent() {
     assert_eq!((&visit["line"]["status"], &visit["delivery"]), (&json!("submitted"), &json!("confirmed")));
     assert_eq!(visit["activities"][0]["fields"]["outcome"], "already");
     assert_eq!(visit["form"]["activities"][0]["id"], visit["activities"][0]["id"], "the activity is the same one");
+}
+
+#[test]
+fn who_settles_two_corrections_sees_what_each_of_them_says() {
+    let (mut server, mut app) = phone();
+    server.grant(user(2), &[(village_a(), Role::TeamLeader)]);
+    let (store, random) = server.phone(user(2), 2);
+    let mut colleague = App::new(store, Box::new(random));
+    let draft =
+        ask(&mut app, "draft_begin", json!({"call": call(1), "form": with(&form(Some(11)), done())}))["id"].clone();
+    ask(&mut app, "draft_finish", json!({"id": draft, "form": with(&form(Some(11)), done()), "submit": false}));
+    sync(&mut app, &mut server);
+    sync(&mut colleague, &mut server);
+
+    // Both correct it unseen.
+    for (n, phone, outcome) in [(2, &mut app, "not_done"), (3, &mut colleague, "partly")] {
+        let correction = ask(phone, "draft_correct", json!({"call": call(n), "visit": draft}));
+        let mut form = correction["form"].clone();
+        form["activities"][0]["fields"]["outcome"] = json!(outcome);
+        form["activities"][0]["fields"]["failure_reason"] = json!("old_device");
+        ask(phone, "draft_finish", json!({"id": correction["id"], "form": form, "submit": false}));
+    }
+    sync(&mut app, &mut server);
+    sync(&mut colleague, &mut server);
+
+    let conflicts = ask(&mut colleague, "conflicts", json!({"all": false}));
+    let said: Vec<&Value> = conflicts[0]["sides"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|side| &side["visit"]["activities"][0]["fields"]["outcome"])
+        .collect();
+    assert!(said.contains(&&json!("not_done")) && said.contains(&&json!("partly")), "{conflicts}");
+}
+
+#[test]
+fn a_side_of_a_conflict_about_consent_says_agreed_refused_or_withdrawn() {
+    let (mut server, mut app) = phone();
+    let seen = ask(&mut app, "household", json!({"id": id(13)}))["seen_ver"].clone();
+    let refused = json!({
+        "purposes": [], "notice_version": "1", "language": "vi", "method": "spoken_witnessed", "withdrawn": false,
+    });
+    let groups = json!({"consent": refused});
+    ask(&mut app, "household_set", json!({"call": call(4), "id": id(13), "seen_ver": seen, "groups": groups}));
+    sync(&mut app, &mut server);
+    // The desk finds that two households are one; they had answered differently.
+    let mut ver = |n| {
+        let seen = ask(&mut app, "household", json!({"id": id(n)}))["seen_ver"].as_str().unwrap().parse().unwrap();
+        sync_protocol::row::Ver(seen)
+    };
+    let merge = MergeHouseholds {
+        winner: HouseholdId(id(11)),
+        loser: HouseholdId(id(13)),
+        winner_ver: ver(11),
+        loser_ver: ver(13),
+        reason: None,
+        ext: Ext::default(),
+    };
+    server.desk(user(9), Intent::HouseholdMerge(merge));
+    sync(&mut app, &mut server);
+    let conflicts = ask(&mut app, "conflicts", json!({"all": false}));
+    let about = conflicts.as_array().unwrap().iter().find(|one| one["group"] == household::CONSENT).unwrap();
+    let words: Vec<&str> =
+        about["sides"].as_array().unwrap().iter().map(|side| side["words"].as_str().unwrap()).collect();
+    assert_eq!(words, ["agreed", "refused"]);
 }
 
 #[test]

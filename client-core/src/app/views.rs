@@ -201,8 +201,10 @@ views! {
     }
     /// One answer in a conflict.
     pub struct ConflictSideView {
-        /// The value, for people.
+        /// The value, for people: a name, a number, a code; the id of its event for what a visit says.
         pub words: String,
+        /// What the visit says on this side, where that is what people disagree about.
+        pub visit: Option<VisitForm>,
         /// Who gave it, where the name is known here.
         pub author_name: Option<String>,
         /// When, as the device's clock claimed, in ms since 1970.

@@ -7,7 +7,7 @@ use sync_protocol::entity::*;
 use sync_protocol::fold::sort_key;
 use sync_protocol::household::{alias_of, family, merged_into, root};
 use sync_protocol::ids::*;
-use sync_protocol::op::activities_with_ids;
+use sync_protocol::op::{activities_with_ids, read_content};
 use sync_protocol::row::{Register, RowType, Ver, flag};
 use sync_protocol::workflow::VisitStatus;
 use uuid::Uuid;
@@ -226,6 +226,8 @@ pub struct SideView {
     pub value: Raw,
     /// The value, for people.
     pub words: String,
+    /// What the visit says there, where two contents of a visit stand against each other and this one is here.
+    pub content: Option<VisitContent>,
     /// Who gave it.
     pub author: Option<UserId>,
     /// The name, where it is known here.
@@ -498,7 +500,8 @@ impl Db<'_> {
                 None => None,
             };
             let words = words_of_value(RowType(subject.ty), subject.group, &side.value);
-            views.push(SideView { words, value: side.value, author: side.author, author_name, at: side.at });
+            let content = self.content_on_side(&subject, &side.value)?;
+            views.push(SideView { words, content, value: side.value, author: side.author, author_name, at: side.at });
         }
         Ok(Some(CaseView {
             id: CaseId(id),
@@ -510,9 +513,20 @@ impl Db<'_> {
             open: register.group::<CaseStatusValue>(case::STATUS).is_some_and(|status| status.status == "open"),
         }))
     }
+
+    fn content_on_side(&mut self, subject: &CaseSubject, value: &Raw) -> Result<Option<VisitContent>> {
+        use sync_protocol::cbor::Cbor;
+        if (RowType(subject.ty), subject.group) != (RowType::VISIT_STATE, visit_state::CONTENT) {
+            return Ok(None);
+        }
+        let Ok(pointer) = VisitPointer::from_cbor(&value.0) else { return Ok(None) };
+        let event = self.visible_event(pointer.event)?;
+        Ok(event.and_then(|(_, event)| read_content(&event.body).ok()))
+    }
 }
 
-/// A group's value in words that need no translation: names, numbers, codes.
+/// A group's value in words that need no translation: names, numbers, codes. A consent is `agreed`, `refused` or
+/// `withdrawn`, a visit's content `void` or the id of its event.
 fn words_of_value(ty: RowType, group: u8, value: &Raw) -> String {
     use sync_protocol::cbor::Cbor;
     let words = match (ty, group) {
@@ -534,7 +548,14 @@ fn words_of_value(ty: RowType, group: u8, value: &Raw) -> String {
         (RowType::PRODUCT, product::OCOP) => ProductOcop::from_cbor(&value.0).map(|v| v.stars.to_string()),
         (RowType::MARKET, market::IDENTITY) => MarketIdentity::from_cbor(&value.0).map(|v| v.name),
         (RowType::MARKET, market::DAYS) => MarketDays::from_cbor(&value.0).map(|v| v.days),
-        (RowType::VISIT_STATE, visit_state::CONTENT) => VisitPointer::from_cbor(&value.0).map(|v| v.event.to_string()),
+        (RowType::HOUSEHOLD, household::CONSENT) | (RowType::PERSON, person::CONSENT) => Consent::from_cbor(&value.0)
+            .map(|v| match v {
+                Consent { withdrawn: Some(_), .. } => "withdrawn".to_owned(),
+                Consent { purposes, .. } if purposes.is_empty() => "refused".to_owned(),
+                Consent { .. } => "agreed".to_owned(),
+            }),
+        (RowType::VISIT_STATE, visit_state::CONTENT) => VisitPointer::from_cbor(&value.0)
+            .map(|v| if v.voided_by.is_some() { "void".to_owned() } else { v.event.to_string() }),
         _ => Ok(value.0.iter().map(|byte| format!("{byte:02x}")).collect()),
     };
     words.unwrap_or_default()

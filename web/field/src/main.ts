@@ -1,36 +1,24 @@
 import { mount } from 'svelte';
-import { Workbox } from 'workbox-window';
-import App from './App.svelte';
 import './app.css';
-import { app, start } from './lib/app.svelte';
 import { unfit } from './lib/browser';
 import { applyLooks } from './lib/looks.svelte';
 import WrongBrowser from './parts/WrongBrowser.svelte';
 
-applyLooks();
+// The app itself is loaded afterwards: what it needs at its first line is missing in the browsers that are told so here.
 
-if (import.meta.env.PROD && 'serviceWorker' in navigator) {
-  const updates = new Workbox('/app/sw.js', { scope: '/app/' });
-  // The new version is there; it begins when the person says so, never under a half-filled form.
-  updates.addEventListener('waiting', () => {
-    app.updateWaiting = () => {
-      updates.addEventListener('controlling', () => location.reload());
-      updates.messageSkipWaiting();
-    };
-  });
-  void updates.register();
-}
+applyLooks();
 
 async function open(): Promise<void> {
   const target = document.getElementById('app');
   if (!target) return;
   const why = await unfit();
-  target.replaceChildren();
-  if (why) mount(WrongBrowser, { target, props: { why } });
-  else {
-    mount(App, { target });
-    start();
+  if (why) {
+    target.replaceChildren();
+    mount(WrongBrowser, { target, props: { why } });
+    return;
   }
+  const { begin } = await import('./begin');
+  begin(target);
 }
 
 void open();

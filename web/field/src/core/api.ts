@@ -1510,9 +1510,13 @@ all: boolean, };
  */
 export type ConflictSideView = { 
 /**
- * The value, for people.
+ * The value, for people: a name, a number, a code; the id of its event for what a visit says.
  */
 words: string, 
+/**
+ * What the visit says on this side, where that is what people disagree about.
+ */
+visit: VisitForm | null, 
 /**
  * Who gave it, where the name is known here.
  */

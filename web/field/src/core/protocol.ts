@@ -9,8 +9,8 @@ export interface HostCalls {
   unlock: [{ pin: string | null }, HostStatus];
   /** Closes the store until the PIN is given. */
   lock: [Record<string, never>, HostStatus];
-  /** Sets or changes the PIN. */
-  set_pin: [{ pin: string }, HostStatus];
+  /** Sets the PIN, or changes it: then the present one is asked for. */
+  set_pin: [{ pin: string; old?: string }, HostStatus];
   /** Enrols this device with a one-time code. */
   enrol: [{ code: string; label: string }, AppState];
   /** Talks to the server until everything is exchanged. `pressed`: a person asked. */

@@ -16,6 +16,8 @@ const HOLD_TRIES = 40;
 let core: Core | null = null;
 let key: Uint8Array<ArrayBuffer> | null = null;
 let isOpen = false;
+/** Counts openings: a conversation that began before a lock does not go on after it. */
+let openings = 0;
 let rescued: HostStatus['rescued'] = null;
 let lost = false;
 let syncing: Promise<SyncEnd> | null = null;
@@ -58,6 +60,7 @@ async function open(pin: string | null): Promise<void> {
   rescued = opened.rescued;
   lost = opened.lost;
   isOpen = true;
+  openings += 1;
 }
 
 async function release(): Promise<void> {
@@ -157,6 +160,7 @@ interface Step {
 /** One conversation with the server. What arrived before a break is kept. */
 async function converse(pressed: boolean): Promise<SyncEnd> {
   if (!core || !isOpen) throw problem('locked', 'Ứng dụng đang khóa.', 'The app is locked.');
+  const opening = openings;
   let step = core.sync_start(pressed, Date.now()) as Step;
   for (;;) {
     if (step.problem) throw JSON.parse(step.problem) as Problem;
@@ -164,7 +168,7 @@ async function converse(pressed: boolean): Promise<SyncEnd> {
     if (step.wait_ms !== undefined) return { wait_ms: step.wait_ms };
     if (!step.send) throw asProblem(null);
     const said = await exchange(step.send);
-    if (released || !isOpen) throw noNetwork();
+    if (released || !isOpen || opening !== openings) throw noNetwork();
     step =
       said.status === 200
         ? (core.sync_received(said.body, Date.now()) as Step)
@@ -227,19 +231,24 @@ async function sync(pressed: boolean): Promise<SyncEnd> {
   return syncing;
 }
 
+/** Does what needs the PIN; a wrong one is said in words. */
+async function checked<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof keys.WrongPin)) throw error;
+    throw problem('wrong_pin', 'Mã PIN không đúng.', 'The PIN is wrong.');
+  }
+}
+
 const host: { [N in keyof HostCalls]: (args: HostCalls[N][0], at_ms: number) => Promise<HostCalls[N][1]> } = {
   status: () => status(),
   unlock: async ({ pin }) => {
-    try {
-      await open(pin);
-    } catch (error) {
-      if (!(error instanceof keys.WrongPin)) throw error;
-      throw problem('wrong_pin', 'Mã PIN không đúng.', 'The PIN is wrong.');
-    }
+    await checked(() => open(pin));
     return status();
   },
   lock: async () => {
-    await syncing?.catch(() => undefined);
+    // At once, whatever a sync is waiting for: what has not been sent is sent after the next opening.
     const kept = await keys.custody();
     if (kept?.pin && core) {
       core.close();
@@ -249,8 +258,10 @@ const host: { [N in keyof HostCalls]: (args: HostCalls[N][0], at_ms: number) => 
     }
     return status();
   },
-  set_pin: async ({ pin }) => {
+  set_pin: async ({ pin, old }) => {
     if (!key) throw problem('locked', 'Ứng dụng đang khóa.', 'The app is locked.');
+    // Whoever finds the app open must not make it their own.
+    if ((await keys.custody())?.pin) await checked(() => keys.storeKey(old ?? null, pin_key, Date.now()));
     await keys.setPin(key, pin, pin_key);
     return status();
   },

@@ -37,7 +37,8 @@ export const app = $state<{
 /** Asks the core; a problem is thrown as a `Problem`. */
 export async function call<N extends CallName>(name: N, args: Args<N>): Promise<Answer<N>> {
   try {
-    return await ask(name, args);
+    // What screens hold is watched; only plain values pass to the worker.
+    return await ask(name, $state.snapshot(args) as Args<N>);
   } catch (error) {
     throw asProblem(error);
   }
