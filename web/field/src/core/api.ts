@@ -55,6 +55,11 @@ field: string | null,
 findings: Array<FormFinding>, };
 
 /**
+ * What the comparison with the server's proof said.
+ */
+export type DigestCheck = "agrees" | "recounted" | "ask_heads" | "differs";
+
+/**
  * The smallest cell of territory that a person may be granted: the row id of a village, or of a commune for the
  * few rows that belong to the commune itself.
  */
@@ -73,11 +78,6 @@ retry_after_ms: number, } } | "too_large" | "update_needed" | "server_full" | { 
  * How a session ended.
  */
 export type Ended = "running" | "complete" | "incomplete" | { "failed": Failure } | "stalled" | "too_early" | "wiped";
-
-/**
- * What the comparison with the server's proof said.
- */
-export type DigestCheck = "agrees" | "recounted" | "ask_heads" | "differs";
 
 /**
  * What a session did.
@@ -162,16 +162,6 @@ next_after_ms: number, };
 export type NoArgs = Record<symbol, never>;
 
 /**
- * A person with an account.
- */
-export type UserId = string;
-
-/**
- * One installation of the app, not one person: families share phones.
- */
-export type DeviceId = string;
-
-/**
  * One role in one scope.
  */
 export type Held = { 
@@ -183,6 +173,16 @@ scope: ScopeId,
  * Which; a code of `Role`.
  */
 role: string, };
+
+/**
+ * A person with an account.
+ */
+export type UserId = string;
+
+/**
+ * One installation of the app, not one person: families share phones.
+ */
+export type DeviceId = string;
 
 /**
  * Who uses this store. Without any secret.
@@ -432,6 +432,11 @@ disputed: boolean,
 flags: Array<string>, };
 
 /**
+ * A household.
+ */
+export type HouseholdId = string;
+
+/**
  * A community digital team.
  */
 export type TeamId = string;
@@ -445,11 +450,6 @@ export type PlanId = string;
  * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
  */
 export type UnitId = string;
-
-/**
- * A household.
- */
-export type HouseholdId = string;
 
 /**
  * A visit; also the id of the event that recorded it.
@@ -563,23 +563,6 @@ needs_attention: number,
 conflicts: number, };
 
 /**
- * A team.
- */
-export type TeamView = { 
-/**
- * Which one.
- */
-id: TeamId, 
-/**
- * Its name.
- */
-name: string, 
-/**
- * Its village or commune.
- */
-unit: UnitId, };
-
-/**
  * A unit.
  */
 export type UnitView = { 
@@ -603,6 +586,23 @@ code: string,
  * The unit above.
  */
 parent: UnitId | null, };
+
+/**
+ * A team.
+ */
+export type TeamView = { 
+/**
+ * Which one.
+ */
+id: TeamId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its village or commune.
+ */
+unit: UnitId, };
 
 /**
  * A village where this person works.
@@ -1107,6 +1107,11 @@ kind: string,
 fields: JsonValue, };
 
 /**
+ * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
+ */
+export type ServerMs = number;
+
+/**
  * One reason of a return, at the place it is about.
  */
 export type ReasonView = { 
@@ -1126,11 +1131,6 @@ field: string | null,
  * The reviewer's own words.
  */
 text: string | null, };
-
-/**
- * Milliseconds since 1970-01-01T00:00:00Z by the server's clock.
- */
-export type ServerMs = number;
 
 /**
  * A review, for people.
@@ -1594,23 +1594,6 @@ export type MonthArgs = {
 month?: string, };
 
 /**
- * The same three numbers that are shown everywhere.
- */
-export type CountTotals = { 
-/**
- * What this phone shows, sent or not.
- */
-recorded: number, 
-/**
- * What the server has.
- */
-confirmed: number, 
-/**
- * What of it was approved.
- */
-approved: number, };
-
-/**
  * One cell of the count.
  */
 export type Cell = { 
@@ -1642,6 +1625,23 @@ recorded: number,
  * How many the server has.
  */
 confirmed: number, };
+
+/**
+ * The same three numbers that are shown everywhere.
+ */
+export type CountTotals = { 
+/**
+ * What this phone shows, sent or not.
+ */
+recorded: number, 
+/**
+ * What the server has.
+ */
+confirmed: number, 
+/**
+ * What of it was approved.
+ */
+approved: number, };
 
 /**
  * The counts of a reporting month.
@@ -1948,11 +1948,6 @@ village: string,
 day?: string, };
 
 /**
- * A campaign.
- */
-export type CampaignId = string;
-
-/**
  * What a village did for one kind of a campaign: achieved activities, as this phone shows them, sent or not.
  */
 export type CampaignLine = { 
@@ -1976,6 +1971,11 @@ by_day: { [key in string]: number },
  * Targets that the village sees, from the top level down: whose, and how many.
  */
 targets: Array<[UnitId, number]>, };
+
+/**
+ * A campaign.
+ */
+export type CampaignId = string;
 
 /**
  * A campaign that holds for a village.
@@ -2128,6 +2128,19 @@ vi: string,
 en: string, };
 
 /**
+ * One card to read.
+ */
+export type CardView = { 
+/**
+ * Its title.
+ */
+title: WordsView, 
+/**
+ * What it says.
+ */
+text: WordsView, };
+
+/**
  * One answer that can be chosen.
  */
 export type OptionView = { 
@@ -2160,19 +2173,6 @@ several: boolean,
  * What can be chosen.
  */
 options: Array<OptionView>, };
-
-/**
- * One card to read.
- */
-export type CardView = { 
-/**
- * Its title.
- */
-title: WordsView, 
-/**
- * What it says.
- */
-text: WordsView, };
 
 /**
  * A course to read and its quiz.
