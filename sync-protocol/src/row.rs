@@ -572,13 +572,16 @@ mod tests {
     #[test]
     fn a_type_of_a_newer_version_has_a_class_by_its_number() {
         let of = |ty| RowType(ty).class();
-        assert_eq!([of(13), of(31), of(64)], [Class::Register; 3]);
+        assert_eq!([of(30), of(31), of(64)], [Class::Register; 3]);
         assert_eq!([of(35), of(63)], [Class::Event; 2]);
         let control = [RowType::UNIT, RowType::TEAM, RowType::TEAM_MEMBER, RowType::CASE, RowType::PERIOD];
         assert_eq!(control.map(RowType::class), [Class::Control; 5]);
-        for class in [Class::Control, Class::Register, Class::Event] {
+        let notices =
+            [RowType::MARKET, RowType::CAMPAIGN, RowType::TARGET, RowType::COURSE_RUN, RowType::ANNOUNCEMENT];
+        assert_eq!(notices.map(RowType::class), [Class::Notice; 5]);
+        for class in [Class::Control, Class::Register, Class::Event, Class::Notice] {
             assert_eq!(Class::from_u8(class as u8), Some(class));
         }
-        assert_eq!(Class::from_u8(3), None);
+        assert_eq!(Class::from_u8(4), None);
     }
 }
