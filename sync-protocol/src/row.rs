@@ -576,8 +576,7 @@ mod tests {
         assert_eq!([of(35), of(63)], [Class::Event; 2]);
         let control = [RowType::UNIT, RowType::TEAM, RowType::TEAM_MEMBER, RowType::CASE, RowType::PERIOD];
         assert_eq!(control.map(RowType::class), [Class::Control; 5]);
-        let notices =
-            [RowType::MARKET, RowType::CAMPAIGN, RowType::TARGET, RowType::COURSE_RUN, RowType::ANNOUNCEMENT];
+        let notices = [RowType::MARKET, RowType::CAMPAIGN, RowType::TARGET, RowType::COURSE_RUN, RowType::ANNOUNCEMENT];
         assert_eq!(notices.map(RowType::class), [Class::Notice; 5]);
         for class in [Class::Control, Class::Register, Class::Event, Class::Notice] {
             assert_eq!(Class::from_u8(class as u8), Some(class));
