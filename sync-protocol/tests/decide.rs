@@ -893,7 +893,17 @@ fn a_restored_phone_clashes_with_its_own_lost_future() {
     restored.lineage = Lineage(vec![(member.epoch, member.n)]);
     let decision = world.send(&mut restored, Intent::HouseholdSet(set(id, base, [label("sau")])));
     assert_eq!(decision.verdict, Verdict::AppliedWithCase);
+}
+
+#[test]
+fn a_phone_restored_to_a_copy_that_has_its_edit_does_not_clash_with_it() {
+    let mut world = World::new();
+    let (base, id) = (world.household().ver, world.household.0);
+    let mut member = world.member.clone();
+    world.applied(&mut member, Intent::HouseholdSet(set(id, base, [label("trước")])));
+    let mut restored = member.on_another_phone();
     restored.lineage = Lineage(vec![(member.epoch, member.n + 1)]);
+    world.applied(&mut restored, Intent::HouseholdSet(set(id, base, [label("sau")])));
 }
 
 #[test]
