@@ -76,6 +76,25 @@ async function unseal(key: CryptoKey, sealed: Uint8Array<ArrayBuffer>): Promise<
   return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, sealed.slice(IV_BYTES)));
 }
 
+const toText = (bytes: Uint8Array) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+const fromText = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+
+/** Seals a text for this browser: files of its profile do not show it. Nothing without a store. */
+export async function sealText(text: string): Promise<string | null> {
+  const kept = await custody();
+  return kept ? toText(await seal(kept.browser, new TextEncoder().encode(text))) : null;
+}
+
+/** What was sealed; nothing when it was for another store. */
+export async function unsealText(sealed: string): Promise<string | null> {
+  const kept = await custody();
+  if (!kept) return null;
+  return unseal(kept.browser, fromText(sealed)).then(
+    (bytes) => new TextDecoder().decode(bytes),
+    () => null,
+  );
+}
+
 const pinKey = (bytes: Uint8Array<ArrayBuffer>) =>
   crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
 
