@@ -54,8 +54,7 @@ pub enum Malformed {
 /// Checks that `bytes` hold exactly one deterministic value within the limits. Everything from outside passes here
 /// first; it reserves no memory and never recurses deeper than `DEPTH_MAX`.
 pub fn check(bytes: &[u8]) -> Result<(), Malformed> {
-    let mut items = 0;
-    match check_item(bytes, 0, 0, &mut items)? {
+    match check_item(bytes, 0, 0, &mut { ITEMS_MAX })? {
         end if end == bytes.len() => Ok(()),
         _ => Err(Malformed::Trailing),
     }
@@ -91,11 +90,9 @@ fn head(bytes: &[u8], at: usize) -> Result<(u8, u64, usize), Malformed> {
     Ok((major, argument, at + 1 + width))
 }
 
-fn check_item(bytes: &[u8], at: usize, depth: usize, items: &mut usize) -> Result<usize, Malformed> {
-    *items += 1;
-    if *items > ITEMS_MAX {
-        return Err(Malformed::TooManyItems);
-    }
+/// The end of the item at `at`, checked. `left` is how many items there may still be.
+fn check_item(bytes: &[u8], at: usize, depth: usize, left: &mut usize) -> Result<usize, Malformed> {
+    *left = left.checked_sub(1).ok_or(Malformed::TooManyItems)?;
     let (major, argument, mut at) = head(bytes, at)?;
     match major {
         0 | 1 => Ok(at),
@@ -115,7 +112,7 @@ fn check_item(bytes: &[u8], at: usize, depth: usize, items: &mut usize) -> Resul
             let mut last_key: Option<&[u8]> = None;
             for _ in 0..argument {
                 if major == 5 {
-                    let end = check_item(bytes, at, depth + 1, items)?;
+                    let end = check_item(bytes, at, depth + 1, left)?;
                     let key = &bytes[at..end];
                     if !matches!(key[0] >> 5, 0 | 3) {
                         return Err(Malformed::TypeNotAllowed);
@@ -126,7 +123,7 @@ fn check_item(bytes: &[u8], at: usize, depth: usize, items: &mut usize) -> Resul
                     last_key = Some(key);
                     at = end;
                 }
-                at = check_item(bytes, at, depth + 1, items)?;
+                at = check_item(bytes, at, depth + 1, left)?;
             }
             Ok(at)
         }
@@ -135,10 +132,9 @@ fn check_item(bytes: &[u8], at: usize, depth: usize, items: &mut usize) -> Resul
     }
 }
 
-/// The end of the item that starts at `at`, in bytes that passed `check`.
+/// The end of the item that starts at `at`, in bytes that passed `check` or are our own: of any number of items.
 fn item_end(bytes: &[u8], at: usize) -> Result<usize, Malformed> {
-    let mut items = 0;
-    check_item(bytes, at, 0, &mut items)
+    check_item(bytes, at, 0, &mut { usize::MAX })
 }
 
 /// Splits a checked array into the bytes of its items.

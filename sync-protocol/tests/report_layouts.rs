@@ -4,6 +4,7 @@
 
 use sync_protocol::calendar::Report;
 use sync_protocol::catalogue::Lang;
+use sync_protocol::cbor::{Malformed, check};
 use sync_protocol::ids::Day;
 use sync_protocol::indicator::{Empty, Fraction, Indicators, Level, Period};
 use sync_protocol::report::*;
@@ -130,6 +131,18 @@ fn a_kept_report_comes_back_as_it_was_and_damage_does_not_pass() {
     let mut other = bytes.clone();
     *other.last_mut().unwrap() ^= 1;
     assert_ne!(snapshot_hash(&bytes), snapshot_hash(&other));
+}
+
+#[test]
+fn a_report_of_more_cells_than_an_item_from_outside_may_have_comes_back_too() {
+    let mut vi = document();
+    if let Item::Table(table) = &mut vi.sections[0].items[1] {
+        let row = table.rows[1].clone();
+        table.rows.extend(std::iter::repeat_n(row, 2_000));
+    }
+    let bytes = freeze(&vi, &ReportDocument { lang: Lang::En, ..vi.clone() });
+    assert_eq!(check(&bytes), Err(Malformed::TooManyItems), "larger than what travels");
+    assert_eq!(thaw(&bytes, Lang::Vi).unwrap(), vi);
 }
 
 #[test]
