@@ -18,6 +18,9 @@ use crate::accounts::AccountError;
 use crate::auth::password::{Secret, check_password};
 use crate::config::{Config, LogFormat};
 use crate::export;
+use crate::import::ImportError;
+use crate::import::columns::Sort;
+use crate::import::sheet;
 use crate::reading::reports::ReportQuery;
 use crate::reorganisation::{Assignment, NewReorganisation, PreviewQuery};
 use crate::seed;
@@ -74,6 +77,24 @@ enum Command {
         /// Only these province codes.
         #[arg(long, value_delimiter = ',')]
         provinces: Vec<String>,
+    },
+    /// Bring a list into a commune from an Excel workbook or a CSV file: all of it, or nothing. Prints JSON.
+    Import {
+        /// Phone number of the account in whose name it is done.
+        #[arg(long)]
+        by: String,
+        /// `villages`, `teams`, `members` or `households`.
+        #[arg(long)]
+        sort: String,
+        /// The commune's id.
+        #[arg(long)]
+        unit: uuid::Uuid,
+        /// The file.
+        #[arg(long)]
+        file: PathBuf,
+        /// Enter it. Without this it is only tried.
+        #[arg(long)]
+        apply: bool,
     },
     /// Reorganise communes: look first, then apply in one step; undo while nothing depends on it. Prints JSON.
     Reorganise {
@@ -239,6 +260,26 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let entered = runtime()?.block_on(seed::import_units(&instance, admin, &provinces))?;
             instance.keep_high_water()?;
             println!("{entered} units");
+        }
+        Command::Import { by, sort, unit, file, apply } => {
+            let sort = Sort::from_code(&sort).ok_or("--sort: villages, teams, members or households")?;
+            let sheet = sheet::read(&std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?)?;
+            let instance = open()?;
+            let by = account_of(&instance, "--by", &by)?;
+            let done = runtime()?.block_on(instance.desk.import(by, unit, sort, sheet, !apply));
+            let is_taken = match done {
+                Ok(view) => {
+                    println!("{}", serde_json::to_string_pretty(&view)?);
+                    view.faulty == 0
+                }
+                Err(ImportError::Faulty(view)) => {
+                    println!("{}", serde_json::to_string_pretty(&*view)?);
+                    false
+                }
+                Err(error) => return Err(error.into()),
+            };
+            instance.keep_high_water()?;
+            return Ok(if is_taken { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Reorganise { admin, command } => {
             let instance = open()?;

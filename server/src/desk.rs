@@ -394,14 +394,19 @@ impl Together<'_, '_> {
 
     /// Takes one op; gives the id of the row that it makes, if it makes one of its own.
     pub(crate) fn take(&mut self, intent: Intent) -> Result<Uuid> {
+        let (name, object) = (intent.name().text(), target(&intent));
+        self.offer(intent)?.map_err(|(row, outcome)| {
+            StorageError::GivenUp(Box::new(RefusedOp { name, object: object.unwrap_or(row), outcome }))
+        })
+    }
+
+    /// Offers one op; gives the row's id, or the id that the row would have had and what became of the op. Whoever goes on
+    /// after a refusal must end with [`StorageError::GivenUp`].
+    pub(crate) fn offer(&mut self, intent: Intent) -> Result<std::result::Result<Uuid, (Uuid, Outcome)>> {
         let performance = self.performance;
         let (op, _) = performance.op(&mut self.work, 0, &intent, self.principal.grants_rev)?;
         let outcome = performance.take(&mut self.work, &mut self.outbox, &self.principal, &intent, &op)?;
-        if outcome.verdict != Verdict::Applied {
-            let object = target(&intent).unwrap_or_else(|| op.row_id());
-            return Err(StorageError::GivenUp(Box::new(RefusedOp { name: intent.name().text(), object, outcome })));
-        }
-        Ok(op.row_id())
+        Ok(if outcome.verdict == Verdict::Applied { Ok(op.row_id()) } else { Err((op.row_id(), outcome)) })
     }
 }
 

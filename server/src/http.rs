@@ -12,6 +12,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod households;
+pub mod imports;
 pub mod league;
 pub mod office;
 pub mod openapi;
@@ -200,6 +201,8 @@ routes! {
     "/api/v1/catalogue" { get counts::catalogue }
     "/api/v1/indicators" { get counts::indicators }
     "/api/v1/country/unit" { get admin::country_unit }
+    "/api/v1/imports/{sort}" { post imports::bring }
+    "/api/v1/imports/{sort}/template" { get imports::template }
     "/api/v1/reorganisations" { get reorganisations::list, post reorganisations::apply }
     "/api/v1/reorganisations/preview" { get reorganisations::preview }
     "/api/v1/reorganisations/{id}/undo" { post reorganisations::undo }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod desk;
 pub mod export;
 pub mod http;
+pub mod import;
 pub mod keys;
 pub mod principal;
 pub mod problem;

@@ -159,6 +159,12 @@ problem_codes! {
         "Một số thông tin còn thiếu hoặc chưa đúng. Hãy kiểm tra các mục được chỉ ra.",
         "Some values are missing or wrong. Check the fields that are named."
     }
+    /// A list has faults; `errors` names row, column and remedy. Nothing of it was entered.
+    ImportRefused "import_refused" 400 {
+        "Chưa nhập được danh sách",
+        "Danh sách có chỗ chưa đúng; chưa có dòng nào được nhập. Hãy sửa các dòng được chỉ ra rồi gửi lại tệp.",
+        "Something in the list is wrong and no row was entered. Mend the rows that are named, then send the file again."
+    }
     /// Somebody changed it since the asker looked; an approval binds to what was seen.
     ContentChanged "content_changed" 409 {
         "Nội dung đã thay đổi",

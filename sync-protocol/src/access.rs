@@ -202,7 +202,9 @@ fn may(role: Role, action: Action) -> bool {
         ReadRows => matches!(role, Member | TeamLeader | CommuneOfficer | Auditor),
         ReadCounts => !matches!(role, Admin | PrivacyOfficer),
         ReadTeams => true,
-        WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan => matches!(role, Member | TeamLeader),
+        // The commune enters the list of its households; what is done in them, only who was there.
+        WriteHousehold => matches!(role, Member | TeamLeader | CommuneOfficer),
+        WritePerson | WriteBusiness | WriteVisit | WritePlan => matches!(role, Member | TeamLeader),
         MoveHousehold | MergeHousehold | ResolveCase => matches!(role, TeamLeader | CommuneOfficer),
         ReturnVisit => matches!(role, TeamLeader | CommuneOfficer),
         ApproveVisit | SetPeriod | WriteMarket => matches!(role, CommuneOfficer),

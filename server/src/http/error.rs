@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::accounts::AccountError;
 use crate::auth::token::TokenFault;
 use crate::desk::{BulkError, ResolveError, SampleGap, SupportError};
+use crate::import::ImportError;
 use crate::problem::{FieldProblem, Problem, ProblemCode};
 use crate::reading::ReadError;
 use crate::reorganisation::{ItemView, ReorganisationError};
@@ -364,6 +365,24 @@ impl From<SupportError> for HttpError {
             detail_en: refused.to_string(),
         });
         Self::Listed { code: ProblemCode::SupportNotEarned, errors: missing.into_iter().collect() }
+    }
+}
+
+impl From<ImportError> for HttpError {
+    fn from(error: ImportError) -> Self {
+        let errors = match error {
+            ImportError::NotAllowed => return ProblemCode::NotAllowed.into(),
+            ImportError::NotFound => return ProblemCode::NotFound.into(),
+            ImportError::Storage(error) => return error.into(),
+            ImportError::Faulty(found) => found.errors,
+            ImportError::Sheet(fault) => vec![FieldProblem {
+                field: "file".to_owned(),
+                code: fault.code().to_owned(),
+                detail_vi: fault.vi().to_owned(),
+                detail_en: fault.en().to_owned(),
+            }],
+        };
+        Self::Listed { code: ProblemCode::ImportRefused, errors }
     }
 }
 

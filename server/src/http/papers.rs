@@ -24,7 +24,7 @@ pub struct PaperQuery {
 
 type Made = Result<Vec<u8>, ExportError>;
 
-async fn file(
+pub(super) async fn file(
     make: impl FnOnce() -> Made + Send + 'static,
     kind: &str,
     name: String,
