@@ -116,16 +116,16 @@ impl Line {
         self.texts.get(code).cloned().unwrap_or_default()
     }
 
-    /// What tells it from another row.
+    /// What tells it from another row. A second row about the same person, house or village is a repeat, whatever else it
+    /// says; a person is who has the phone number.
     fn key(&self) -> String {
-        let mut key = String::new();
-        for (code, text) in &self.texts {
-            // A second row about the same person, house or village is a repeat, whatever else it says.
-            if ["village", "team", "name", "label", "landmark", "phone", "code"].contains(code) {
-                key.push_str(&format!("{code}={}\n", fold(text)));
-            }
-        }
-        key
+        let is_person = self.texts.contains_key("phone");
+        let tells = |code: &str| match code {
+            "name" => !is_person,
+            code => ["village", "team", "label", "landmark", "phone", "code"].contains(&code),
+        };
+        let texts = self.texts.iter().filter(|(code, _)| tells(code));
+        texts.map(|(code, text)| format!("{code}={}\n", fold(text))).collect()
     }
 }
 
@@ -658,7 +658,8 @@ impl Commune {
             Ok((unit, _)) => unit,
             Err(fault) => return Ok(fault.into()),
         };
-        if !self.households.contains_key(&unit) {
+        let read = self.households.contains_key(&unit);
+        if !read {
             let mut known = BTreeSet::new();
             for household in registers(together, unit.into(), RowType::HOUSEHOLD)? {
                 if let Some(own) = household.group::<HouseholdLabel>(household::LABEL) {

@@ -91,7 +91,7 @@ async fn one_bad_row_keeps_the_whole_list_out_and_every_fault_is_named() {
                     Nơi số 11,Vàng A Páo,0912345675,trùm,,\n\
                     Nơi số 11,Vàng A Chư,0912345676,,31/02/2026,\n\
                     Nơi số 12,Hà Văn Bách,0912345677,,,\n\
-                    nơi số 11,Lò thị mai,0912 345 671,,,\n";
+                    nơi số 11,Lò Thị Mai (con),0912 345 671,,,\n";
         let expected = [
             ("rows.4.name", "required"),
             ("rows.5.phone", "phone_bad_prefix"),
