@@ -8,19 +8,21 @@ use std::sync::Arc;
 
 use sync_protocol::access::{Action, INSTALLATION, Principal, Role, authorise};
 use sync_protocol::calendar::CutOff;
+use sync_protocol::case_flow::{Case, CaseKind, CaseStatus};
 use sync_protocol::catalogue::Catalogue;
 use sync_protocol::cbor::{self, Cbor, Ext, Raw};
 use sync_protocol::decide::{Context, Decision, State, decide};
 use sync_protocol::entity::{Batch, CaseSides, CaseSubject, case};
 use sync_protocol::ids::*;
 use sync_protocol::merge::Lineage;
-use sync_protocol::op::{ApproveVisit, Chain, Intent, Op, ResolveCase, SignSupport};
+use sync_protocol::op::{AdvanceCase, ApproveVisit, Chain, Intent, Op, OpenCase, ResolveCase, SignSupport};
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 use sync_protocol::row::{RowType, Ver};
 use sync_protocol::team::{SupportRefused, SupportTerms, support_certificate};
 use uuid::Uuid;
 
 use crate::principal::principal;
+use crate::reading::duplicates::waiting_case;
 use crate::reading::plain;
 use crate::reading::support::approved_visits;
 use crate::storage::{LoggedOp, Outbox, Result, StorageError, Store, Tx};
@@ -234,6 +236,54 @@ impl Desk {
         done.pop().ok_or(ResolveError::Storage(StorageError::Busy))
     }
 
+    /// Says that two households are not the same: opens a case about the pair, or takes the one that waits, and rejects it,
+    /// all of it or nothing. Gives the case, or what became of the step that was refused.
+    pub async fn not_the_same(
+        &self,
+        by: UserId,
+        first: HouseholdId,
+        second: HouseholdId,
+        reason: String,
+    ) -> Result<std::result::Result<CaseId, Outcome>> {
+        let done = self.together(by, move |together| {
+            let mut scopes = Vec::new();
+            for household in [first, second] {
+                scopes.extend(together.work.register(RowType::HOUSEHOLD, household.0)?.map(|(scope, _)| scope));
+            }
+            let places = scopes.iter().copied().collect();
+            let waiting = waiting_case(together.work.tx(), &places, first, second)?;
+            let advance = |case: CaseId, to: CaseStatus, text: Option<String>| {
+                Intent::CaseAdvance(AdvanceCase { case, to: to.code().to_owned(), text, ext: Ext::default() })
+            };
+            let (case, is_open) = match waiting {
+                Some(row) => (CaseId(row.id), Case::read(&row).is_some_and(|case| case.status() == CaseStatus::Open)),
+                None => {
+                    let body = OpenCase {
+                        unit: UnitId(scopes.first().map_or(first.0, |scope| scope.0)),
+                        kind: CaseKind::Duplicate.code().to_owned(),
+                        household: Some(first),
+                        text: reason.clone(),
+                        other: Some(second),
+                        ext: Ext::default(),
+                    };
+                    (CaseId(together.take(Intent::CaseOpen(body))?), true)
+                }
+            };
+            if is_open {
+                together.take(advance(case, CaseStatus::Acknowledged, None))?;
+            }
+            together.take(advance(case, CaseStatus::Rejected, Some(reason.clone())))?;
+            Ok(case)
+        });
+        match done.await {
+            Err(StorageError::GivenUp(why)) => match why.downcast::<RefusedOp>() {
+                Ok(refused) => Ok(Err(refused.outcome)),
+                Err(why) => Err(StorageError::GivenUp(why)),
+            },
+            done => done.map(Ok),
+        }
+    }
+
     /// Signs that a team was active in a month. What was counted is worked out from the approved visits in the same
     /// transaction, never taken from whoever asks; measure, minimum and amount are those of the terms in force.
     pub async fn sign_support(
@@ -307,7 +357,8 @@ pub fn has_function(principal: &Principal, action: Action, now: ServerMs) -> boo
 /// The functions of which one is needed for an intent.
 fn functions(intent: &Intent) -> &'static [Action] {
     match intent {
-        Intent::HouseholdCreate(_) | Intent::HouseholdSet(_) => &[Action::WriteHousehold],
+        Intent::HouseholdCreate(_) => &[Action::EnterHousehold],
+        Intent::HouseholdSet(_) => &[Action::WriteHousehold],
         Intent::HouseholdMove(_) => &[Action::MoveHousehold],
         Intent::HouseholdMerge(_) | Intent::HouseholdUnmerge(_) => &[Action::MergeHousehold],
         Intent::PersonCreate(_) | Intent::PersonSet(_) => &[Action::WritePerson],

@@ -177,6 +177,8 @@ routes! {
     "/api/v1/households/{id}/move" { post households::relocate }
     "/api/v1/households/{id}/merge" { post office::merge }
     "/api/v1/households/{id}/unmerge" { post office::unmerge }
+    "/api/v1/duplicates" { get office::duplicates }
+    "/api/v1/duplicates/dismiss" { post office::dismiss_duplicate }
     "/api/v1/field-cases" { get office::field_cases, post office::open_case }
     "/api/v1/field-cases/{id}/advance" { post office::advance_case }
     "/api/v1/denominators" { post office::set_base }

@@ -693,7 +693,7 @@ fn function(sort: Sort) -> Action {
     match sort {
         Sort::Villages => Action::WriteUnit,
         Sort::Teams | Sort::Members => Action::WriteTeam,
-        Sort::Households => Action::WriteHousehold,
+        Sort::Households => Action::EnterHousehold,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod announcements;
 pub mod cases;
 pub mod country;
 pub mod counts;
+pub mod duplicates;
 pub mod field_cases;
 pub mod figures;
 pub mod households;

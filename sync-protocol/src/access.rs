@@ -112,7 +112,9 @@ pub enum Action {
     ReadCounts,
     /// Read units and teams.
     ReadTeams,
-    /// Enter or change a household.
+    /// Enter a household.
+    EnterHousehold,
+    /// Change a household; also who sees the names of a place.
     WriteHousehold,
     /// Send a household to another village, or take one in.
     MoveHousehold,
@@ -202,9 +204,9 @@ fn may(role: Role, action: Action) -> bool {
         ReadRows => matches!(role, Member | TeamLeader | CommuneOfficer | Auditor),
         ReadCounts => !matches!(role, Admin | PrivacyOfficer),
         ReadTeams => true,
-        // The commune enters the list of its households; what is done in them, only who was there.
-        WriteHousehold => matches!(role, Member | TeamLeader | CommuneOfficer),
-        WritePerson | WriteBusiness | WriteVisit | WritePlan => matches!(role, Member | TeamLeader),
+        // The commune enters the list of its households; names and what is done there are the team's.
+        EnterHousehold => matches!(role, Member | TeamLeader | CommuneOfficer),
+        WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan => matches!(role, Member | TeamLeader),
         MoveHousehold | MergeHousehold | ResolveCase => matches!(role, TeamLeader | CommuneOfficer),
         ReturnVisit => matches!(role, TeamLeader | CommuneOfficer),
         ApproveVisit | SetPeriod | WriteMarket => matches!(role, CommuneOfficer),
@@ -225,7 +227,7 @@ fn may(role: Role, action: Action) -> bool {
 /// teams, units, months, reviews, moves) gets no grace: the revision on an op is only what its device claims.
 fn is_field_work(action: Action) -> bool {
     use Action::*;
-    matches!(action, WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan | OpenCase)
+    matches!(action, EnterHousehold | WriteHousehold | WritePerson | WriteBusiness | WriteVisit | WritePlan | OpenCase)
 }
 
 /// Decides whether a principal may act in a scope.
@@ -404,6 +406,8 @@ mod tests {
             assert_eq!(who_may(action), [leader, officer, province], "{action:?}");
         }
         assert_eq!(who_may(Action::WriteOwnResult), team);
+        assert_eq!(who_may(Action::EnterHousehold), [member, leader, officer]);
+        assert_eq!(who_may(Action::WriteHousehold), team, "who may change a household sees its names");
     }
 
     #[test]

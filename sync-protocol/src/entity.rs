@@ -648,6 +648,8 @@ int_map! {
         10 => text: opt String,
         /// The server's day on which it fell with its activity, untouched.
         11 => withdrawn: opt Day,
+        /// The other household of a `duplicate`. Resolved: they were one. Rejected: they are not.
+        12 => other: opt HouseholdId,
     }
     /// What was done about a case.
     pub struct CaseSteps {

@@ -398,6 +398,8 @@ int_map! {
         2 => household: opt HouseholdId,
         /// What it is about.
         3 => text: req String,
+        /// The other household of a `duplicate`: the two may be one.
+        4 => other: opt HouseholdId,
     }
     /// Takes a case from the field one step on.
     pub struct AdvanceCase {

@@ -60,6 +60,30 @@ impl Reason {
             Self::SimilarLandmark => "similar_landmark",
         }
     }
+
+    /// In words, in Vietnamese.
+    pub fn vi(self) -> &'static str {
+        match self {
+            Self::SamePhone => "cùng số điện thoại",
+            Self::PhoneEnding => "cuối số điện thoại giống",
+            Self::SameName => "cùng tên",
+            Self::NameFits => "tên gần giống",
+            Self::SimilarLabel => "tên gọi gần giống",
+            Self::SimilarLandmark => "chỗ dễ nhận gần giống",
+        }
+    }
+
+    /// In words, in English.
+    pub fn en(self) -> &'static str {
+        match self {
+            Self::SamePhone => "same phone number",
+            Self::PhoneEnding => "same end of the phone number",
+            Self::SameName => "same name",
+            Self::NameFits => "the name fits",
+            Self::SimilarLabel => "similar name in the village",
+            Self::SimilarLandmark => "similar landmark",
+        }
+    }
 }
 
 /// How alike two descriptions are.

@@ -35,7 +35,7 @@ fn refused_at(decision: &Decision, code: Code, field: &str) {
 }
 
 fn open(unit: u8, kind: &str, text: &str) -> OpenCase {
-    OpenCase { unit: UnitId(id(unit)), kind: kind.into(), household: None, text: text.into(), ext: ext() }
+    OpenCase { unit: UnitId(id(unit)), kind: kind.into(), household: None, text: text.into(), other: None, ext: ext() }
 }
 
 fn advance(case: CaseId, to: &str, text: &str) -> Intent {
@@ -114,6 +114,29 @@ fn a_case_is_opened_by_whoever_is_in_the_field_and_lies_where_the_village_sees_i
     refused_by(&send(told), Code::BadValue, "phone_number");
     let foreign = OpenCase { household: Some(HouseholdId(id(9))), ..body };
     refused_at(&send(foreign), Code::NotFound, "household");
+}
+
+#[test]
+fn a_duplicate_names_two_households_that_whoever_opens_it_may_see() {
+    let mut world = World::new();
+    let mut member = world.member.clone();
+    let one = world.household;
+    let two = HouseholdId(
+        world.created(&mut member, Intent::HouseholdCreate(create(VILLAGE, [label("nhà bên suối"), class("poor")]))),
+    );
+    let pair = |other: HouseholdId| OpenCase {
+        household: Some(one),
+        other: Some(other),
+        ..open(VILLAGE, "duplicate", "Có thể là một nhà.")
+    };
+    let case = CaseId(world.created(&mut member, Intent::CaseOpen(pair(two))));
+    let found = flow(&world, case);
+    assert_eq!((found.household, found.other), (Some(one), Some(two)));
+    let mut send = |body: OpenCase| world.send(&mut member, Intent::CaseOpen(body));
+    refused_at(&send(pair(one)), Code::BadValue, "other");
+    refused_at(&send(OpenCase { household: None, ..pair(two) }), Code::BadValue, "other");
+    refused_at(&send(OpenCase { kind: "device_need".into(), ..pair(two) }), Code::BadValue, "other");
+    refused_at(&send(pair(HouseholdId(id(9)))), Code::NotFound, "other");
 }
 
 #[test]

@@ -236,6 +236,7 @@ fn intents() -> Vec<Intent> {
             kind: "device_need".into(),
             household: Some(HouseholdId(id(0x41))),
             text: "Cần một máy cũ.".into(),
+            other: None,
             ext: ext(),
         }),
         Intent::CaseAdvance(AdvanceCase {
@@ -477,6 +478,7 @@ fn office_rows() -> Vec<Named> {
         activity: Some(ActivityId(id(0xe5))),
         text: Some("Cần một máy cũ.".into()),
         withdrawn: Some(Day(20_761)),
+        other: None,
         ext: ext(),
     };
     let taken = |to: &str, text: Option<&str>| CaseStepTaken {

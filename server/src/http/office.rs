@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::App;
 use super::error::{ChangeRefusals, HttpError, Refusals};
 use super::extract::{Caller, Id, Json, Once, Query, day, ver};
-use super::visits::{Changed, perform};
+use super::visits::{Changed, changed, perform};
 use crate::reading::Page;
+use crate::reading::duplicates::{PairQuery, PairView};
 use crate::reading::field_cases::{FieldCaseQuery, FieldCaseView};
 
 type Answer<T> = Result<web::Json<T>, HttpError>;
@@ -69,8 +70,23 @@ pub struct NewFieldCase {
     /// Whose need or word it is.
     #[serde(default)]
     pub household: Option<Uuid>,
+    /// The other household of a `duplicate`: the two may be one.
+    #[serde(default)]
+    pub other: Option<Uuid>,
     /// What it is about; no numbers of persons, telephones or accounts.
     pub text: String,
+}
+
+/// Says that two households are not the same.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotTheSame {
+    /// One of the pair.
+    pub first: Uuid,
+    /// The other.
+    pub second: Uuid,
+    /// Why; no numbers of persons, telephones or accounts.
+    pub reason: String,
 }
 
 /// Takes a case from the field one step on.
@@ -210,11 +226,12 @@ pub async fn field_cases(app: Data<App>, caller: Caller, query: Query<FieldCaseQ
     params(("Idempotency-Key" = Option<Uuid>, Header, description = "Has its effect once")),
     responses((status = 200, body = Changed), ChangeRefusals))]
 pub async fn open_case(app: Data<App>, caller: Caller, once: Once, body: Json<NewFieldCase>) -> Answer<Changed> {
-    let NewFieldCase { unit, kind, household, text } = body.0;
+    let NewFieldCase { unit, kind, household, other, text } = body.0;
     let intent = OpenCase {
         unit: UnitId(unit),
         kind,
         household: household.map(HouseholdId),
+        other: other.map(HouseholdId),
         text: clean(&text),
         ext: Ext::default(),
     };
@@ -232,6 +249,29 @@ pub async fn advance_case(app: Data<App>, caller: Caller, once: Once, id: Id, bo
     let text = body.0.text.as_deref().map(clean).filter(|text| !text.is_empty());
     let intent = AdvanceCase { case: CaseId(id.0), to: body.0.to, text, ext: Ext::default() };
     perform(&app, caller, once, Intent::CaseAdvance(intent), Some(id.0)).await
+}
+
+/// Lists households that look alike, the most alike first, across the villages of a commune, with what speaks for each
+/// pair. Without those that were merged, and without pairs of which somebody has said that they are not the same.
+#[utoipa::path(get, path = "/api/v1/duplicates", tag = "households",
+    responses((status = 200, body = Page<PairView>), Refusals))]
+pub async fn duplicates(app: Data<App>, caller: Caller, query: Query<PairQuery>) -> Answer<Page<PairView>> {
+    Ok(web::Json(app.reading.duplicates(caller.user(), query.0).await?))
+}
+
+/// Says that two households are not the same: a case about the pair is opened, or the open one taken, and rejected with
+/// the reason. The pair is not listed again while that stands.
+#[utoipa::path(post, path = "/api/v1/duplicates/dismiss", tag = "households",
+    responses((status = 200, body = Changed), ChangeRefusals))]
+pub async fn dismiss_duplicate(app: Data<App>, caller: Caller, body: Json<NotTheSame>) -> Answer<Changed> {
+    let NotTheSame { first, second, reason } = body.0;
+    match app.desk.not_the_same(caller.user(), HouseholdId(first), HouseholdId(second), clean(&reason)).await? {
+        Ok(case) => {
+            let verdict = "applied".to_owned();
+            Ok(web::Json(Changed { id: case.0, verdict, ver: None, case: Some(case.0) }))
+        }
+        Err(outcome) => changed(Some((outcome, first)), None),
+    }
 }
 
 /// Enters a base number with its source.

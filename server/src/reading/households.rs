@@ -138,7 +138,7 @@ impl Scoped<'_> {
         })
     }
 
-    fn household_view(&mut self, scope: ScopeId, register: &Register) -> Answer<HouseholdView> {
+    pub(super) fn household_view(&mut self, scope: ScopeId, register: &Register) -> Answer<HouseholdView> {
         let sight = self.sight(scope);
         let shown = |key| register.groups.get(&key).map(|group| plain::group(register.ty, key, &group.value, sight));
         let text = |key, name: &str| shown(key)?.get(name)?.as_str().map(str::to_owned);

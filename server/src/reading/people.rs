@@ -13,10 +13,11 @@ use uuid::Uuid;
 use super::*;
 
 /// What may be done, by the names under which it is shown.
-const RIGHTS: [(Action, &str); 21] = [
+const RIGHTS: [(Action, &str); 22] = [
     (Action::ReadRows, "read_rows"),
     (Action::ReadCounts, "read_counts"),
     (Action::ReadTeams, "read_teams"),
+    (Action::EnterHousehold, "enter_household"),
     (Action::WriteHousehold, "write_household"),
     (Action::MoveHousehold, "move_household"),
     (Action::MergeHousehold, "merge_household"),

@@ -72,7 +72,7 @@ fn due(case: &Case) -> Option<Day> {
 /// Where a case says what it is about.
 enum About {
     Activity(VisitId, ActivityId),
-    Text(String),
+    Text(String, Option<HouseholdId>),
 }
 
 /// The groups of a case that is opened now.
@@ -84,9 +84,9 @@ fn opened(
     household: Option<HouseholdId>,
     about: About,
 ) -> [(u8, Raw); 2] {
-    let (visit, activity, text) = match about {
-        About::Activity(visit, activity) => (Some(visit), Some(activity), None),
-        About::Text(text) => (None, None, Some(text)),
+    let (visit, activity, text, other) = match about {
+        About::Activity(visit, activity) => (Some(visit), Some(activity), None, None),
+        About::Text(text, other) => (None, None, Some(text), other),
     };
     let flow = CaseFlow {
         kind: case.kind().code().to_owned(),
@@ -101,6 +101,7 @@ fn opened(
         activity,
         text,
         withdrawn: None,
+        other,
         ext: Ext::default(),
     };
     let steps = CaseSteps { steps: Vec::new(), ext: Ext::default() };
@@ -120,10 +121,20 @@ pub(super) fn open<S: State>(
     if let Some(household) = body.household {
         is_here(state, scope, RowType::HOUSEHOLD, household.0, "household")?;
     }
+    if let Some(other) = body.other {
+        if kind != CaseKind::Duplicate || body.household.is_none_or(|household| household == other) {
+            return Err(Refusal::at(Code::BadValue, "other").into());
+        }
+        // It may lie in another village, but not where the asker sees nothing.
+        let at = store(state.register(RowType::HOUSEHOLD, other.0))?.map(|(at, _)| at);
+        if at.is_none_or(|at| context.roles(op, Action::OpenCase, at).is_err()) {
+            return Err(Refusal::at(Code::NotFound, "other").into());
+        }
+    }
     words(&body.text, TextLimit::NOTE, "text")?;
     let role = roles.into_iter().find(|role| kind.may_open(*role)).ok_or(Code::NotAllowed)?;
     let case = Case::open(kind, body.unit, role, context.today()).map_err(Refusal::from)?;
-    let values = opened(context, &case, role, body.unit, body.household, About::Text(body.text.clone()));
+    let values = opened(context, &case, role, body.unit, body.household, About::Text(body.text.clone(), body.other));
     Ok(put_new(context, scope, RowType::CASE, op.row_id(), values))
 }
 

@@ -36,6 +36,7 @@ fn subject(intent: &Intent) -> (RowType, Action) {
         Intent::BusinessCreate(_) | Intent::BusinessSet(_) => (RowType::BUSINESS, Action::WriteBusiness),
         Intent::ProductCreate(_) | Intent::ProductSet(_) => (RowType::PRODUCT, Action::WriteBusiness),
         Intent::MarketCreate(_) | Intent::MarketSet(_) => (RowType::MARKET, Action::WriteMarket),
+        Intent::HouseholdCreate(_) => (RowType::HOUSEHOLD, Action::EnterHousehold),
         _ => (RowType::HOUSEHOLD, Action::WriteHousehold),
     }
 }
