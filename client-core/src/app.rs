@@ -9,6 +9,8 @@ mod form;
 mod views;
 
 use std::collections::BTreeSet;
+#[cfg(feature = "ts")]
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -128,13 +130,13 @@ macro_rules! messages {
         pub fn typescript() -> String {
             use ts_rs::TS;
             let config = ts_rs::Config::new().with_large_int("number");
-            let mut types = Types { config, done: Default::default(), text: String::new() };
+            let mut types = Types { config, texts: BTreeMap::new() };
             Problem::visit_dependencies(&mut types);
             types.put::<Problem>();
             types.put::<crate::sync::SyncSummary>();
             $(types.put::<$args>(); types.put::<$answer>();)+
             let mut text = String::from("// Made from client-core/src/app.rs by `cargo xtask web`; not to be edited.\n\n");
-            text.push_str(&types.text);
+            text.extend(types.texts.into_values());
             text.push_str("/** Every message: its arguments and its answer. */\nexport interface Messages {\n");
             $(
                 text.push_str("  /**"); $(text.push_str($doc);)+ text.push_str(" */\n");
@@ -151,8 +153,8 @@ macro_rules! messages {
 #[cfg(feature = "ts")]
 struct Types {
     config: ts_rs::Config,
-    done: BTreeSet<String>,
-    text: String,
+    /// By name: the order in which they are met differs between builds.
+    texts: BTreeMap<String, String>,
 }
 
 #[cfg(feature = "ts")]
@@ -168,18 +170,18 @@ impl Types {
 #[cfg(feature = "ts")]
 impl ts_rs::TypeVisitor for Types {
     fn visit<T: ts_rs::TS + 'static + ?Sized>(&mut self) {
-        // What has no file of its own is written where it is used.
-        if T::output_path().is_none() || !self.done.insert(T::ident(&self.config)) {
+        // What has no file of its own is written where it is used; it may have no name either.
+        if T::output_path().is_none() {
             return;
         }
+        let name = T::ident(&self.config);
+        if self.texts.contains_key(&name) {
+            return;
+        }
+        let text = format!("{}export {}\n\n", T::docs().unwrap_or_default(), T::decl(&self.config));
+        self.texts.insert(name, text);
         T::visit_dependencies(self);
         T::visit_generics(self);
-        if let Some(docs) = T::docs() {
-            self.text.push_str(&docs);
-        }
-        self.text.push_str("export ");
-        self.text.push_str(&T::decl(&self.config));
-        self.text.push_str("\n\n");
     }
 }
 

@@ -802,6 +802,22 @@ fn a_revoked_device_delivers_first_and_then_forgets() {
 }
 
 #[test]
+fn a_clock_that_is_wrong_by_more_than_a_day_is_told_and_holds_nothing_up() {
+    let (mut server, mut store, mut random) = world();
+    const DAY_MS: i64 = 86_400_000;
+    for (off, is_wrong) in [(DAY_MS, false), (DAY_MS + 1, true), (-DAY_MS - 1, true), (0, false)] {
+        let at = now(&server);
+        store.record_visit(entry(Some(11), "done", true), at, &mut random).unwrap();
+        server.now += 3_600_000;
+        let clock = ClaimedMs(server.now.strict_add_signed(off));
+        let mut link = Link::to(&mut server);
+        let summary = drive(&mut store, &mut random, &mut link, &mut || clock, true).unwrap();
+        assert_eq!((summary.ended, summary.applied), (Ended::Complete, 1));
+        assert_eq!(store.sync_state().unwrap().clock_wrong, is_wrong, "{off}");
+    }
+}
+
+#[test]
 fn a_failed_attempt_makes_the_next_one_wait_and_smaller_and_a_person_may_insist_once_a_minute() {
     use client_core::sync::{Event, Failure, Instruction, Session};
     let (_, mut store, mut random) = world();

@@ -72,12 +72,22 @@ export async function startServer() {
   };
 }
 
-/** A line between phones and the server that can change what passes: another version of the app, a server that is gone. */
+/**
+ * A line between phones and the server that can change what passes: another version of the app, an answer of its own in place
+ * of the server's, a server that is gone.
+ */
 export async function startLine(server) {
-  const line = { change: null, down: false };
+  const line = { change: null, answer: null, down: false };
   const listener = createServer((request, response) => {
     if (line.down) {
       request.socket.destroy();
+      return;
+    }
+    const instead = line.answer?.(request.url);
+    if (instead) {
+      request.resume();
+      response.writeHead(instead.status, { 'content-type': 'application/problem+json', ...instead.headers });
+      response.end(JSON.stringify(instead.body ?? {}));
       return;
     }
     const target = new URL(request.url, server.base);
@@ -139,7 +149,8 @@ export class Officer {
       },
       body: body ? JSON.stringify(body) : undefined,
     });
-    const said = await response.json();
+    const text = await response.text();
+    const said = text ? JSON.parse(text) : null;
     assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(said)}`);
     return said;
   }
@@ -165,7 +176,7 @@ export class Phone {
   }
 
   async start() {
-    const { viewport = PHONE, colorScheme = 'light' } = this.options;
+    const { viewport = PHONE, colorScheme = 'light', flags = [], bypassCSP = false } = this.options;
     this.context = await chromium.launchPersistentContext(this.profile, {
       executablePath: CHROMIUM,
       headless: true,
@@ -176,7 +187,8 @@ export class Phone {
       locale: 'vi-VN',
       timezoneId: 'Asia/Ho_Chi_Minh',
       colorScheme,
-      args: FLAGS,
+      bypassCSP,
+      args: [...FLAGS, ...flags],
     });
     this.page = this.context.pages()[0] ?? (await this.context.newPage());
     this.watch(this.page);

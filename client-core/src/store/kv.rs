@@ -16,6 +16,8 @@ const SET: &str =
     "INSERT INTO kv (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 const REMOVE: &str = "DELETE FROM kv WHERE key = :key";
 
+/// How far this phone's clock may be from the server's: the day of a visit is the phone's.
+const CLOCK_MAY_DIFFER_MS: u64 = 86_400_000;
 pub(crate) const OVERLAY_DIRTY: &str = "overlay_dirty";
 /// Only with the museum's exhibit `GateNotCleared`.
 pub(crate) const SYNC_RUNNING: &str = "sync_running";
@@ -192,6 +194,8 @@ pub struct SyncState {
     pub update_advised: bool,
     /// The copy differs from the server's and today's repairs were tried.
     pub differs: bool,
+    /// At the last answer this phone's clock and the server's were more than a day apart: days of new entries are wrong.
+    pub clock_wrong: bool,
     /// This phone's clock at the last answer; 0 before the first.
     pub last_contact_ms: u64,
     /// The server's clock at the last complete answer: numbers are as of then.
@@ -426,6 +430,7 @@ impl Store {
                 wiped: link.wiped,
                 update_advised: link.update_advised,
                 differs: link.differs,
+                clock_wrong: link.server_ms.abs_diff(link.contact_ms) > CLOCK_MAY_DIFFER_MS,
                 last_contact_ms: link.contact_ms,
                 consistent_at_ms: link.consistent_ms,
                 not_before_ms: link.not_before_ms,

@@ -127,6 +127,10 @@ export function start(): void {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible' && navigator.onLine) void sync(false);
   });
+  // What a screen asked before the app was locked is answered by the lock screen that takes its place.
+  addEventListener('unhandledrejection', (event) => {
+    if ((event.reason as Problem | undefined)?.code === 'locked') event.preventDefault();
+  });
   lockWhenIdle();
   begin();
   void askToPersist();
