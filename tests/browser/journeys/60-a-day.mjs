@@ -3,21 +3,7 @@
 // numbers on phone and desk agree.
 import assert from 'node:assert/strict';
 import { Officer, Phone, ask } from '../lib.mjs';
-
-/** Taps, counted; nothing is typed in a standard visit. */
-class Taps {
-  constructor(page) {
-    this.page = page;
-    this.count = 0;
-  }
-
-  async tap(locator) {
-    await locator.click();
-    this.count += 1;
-  }
-
-  button = (name) => this.page.getByRole('button', { name, exact: true });
-}
+import { TASKS, Taps, plain } from '../tasks.mjs';
 
 /** The rows of a phone, asked through a window of its own. */
 async function rows(phone, name, args) {
@@ -30,11 +16,6 @@ async function rows(phone, name, args) {
   } finally {
     await aside.close();
   }
-}
-
-async function chooseAnswers(taps, kind, answers) {
-  const card = taps.page.getByRole('region', { name: kind });
-  for (const answer of answers) await taps.tap(card.getByRole('button', { name: answer, exact: true }).or(card.getByRole('radio', { name: answer, exact: true })).first());
 }
 
 export default async function journey(server) {
@@ -55,25 +36,16 @@ export default async function journey(server) {
     const begun = Date.now();
     const { page } = phone;
     const taps = new Taps(page);
-    await taps.tap(page.getByRole('link', { name: 'Ghi chuyến thăm' }).first());
-    await taps.tap(page.locator('main .list .item').first());
-    await taps.tap(taps.button('Tạo tài khoản, đăng nhập Cổng dịch vụ công quốc gia'));
-    await taps.tap(taps.button('Hướng dẫn kỹ năng số trực tiếp'));
-    await taps.tap(page.getByRole('button', { name: /^Tiếp tục/ }));
-    await chooseAnswers(taps, 'Tạo tài khoản, đăng nhập Cổng dịch vụ công quốc gia', ['Có', 'Hoàn thành']);
-    await chooseAnswers(taps, 'Hướng dẫn kỹ năng số trực tiếp', ['Tìm thông tin trên Internet', 'Có', 'Hoàn thành']);
-    await taps.tap(taps.button('Lưu và nộp'));
-    await page.getByText('Đã lưu trên máy').waitFor();
-    console.log(`      a visit with two activities: ${taps.count} taps, no typing, ${((Date.now() - begun) / 1000).toFixed(1)} s by script`);
-    assert.ok(taps.count <= 12, `${taps.count} taps`);
+    await TASKS[0].run(taps);
+    console.log(`      a visit with two activities: ${taps.taps} taps, no typing, ${((Date.now() - begun) / 1000).toFixed(1)} s by script`);
+    assert.ok(taps.taps <= 12, `${taps.taps} taps`);
 
     // Another one: the household is found without tones, and the battery is pulled in the middle of the form.
     const [household] = await rows(phone, 'households', { query: '', limit: 1 });
-    const plain = household.label.normalize('NFD').replace(/\p{M}/gu, '').replace(/đ/g, 'd').replace(/Đ/g, 'D');
     await phone.goto('#/new-visit');
     await page.reload();
     await phone.unlock();
-    await page.getByRole('searchbox').or(page.getByPlaceholder('Tìm tên, nơi ở, điện thoại')).first().fill(plain);
+    await page.getByRole('searchbox').or(page.getByPlaceholder('Tìm tên, nơi ở, điện thoại')).first().fill(plain(household.label));
     await page.locator('main .item', { hasText: household.label }).first().click();
     await page.getByRole('button', { name: 'Kích hoạt định danh điện tử VNeID mức 2', exact: true }).click();
     await page.getByRole('button', { name: /^Tiếp tục/ }).click();
@@ -93,7 +65,7 @@ export default async function journey(server) {
     const again = phone.page;
     await again.getByRole('button', { name: 'Đã kích hoạt mức 2', exact: true }).or(again.getByRole('radio', { name: 'Đã kích hoạt mức 2', exact: true })).first().waitFor();
     const second = new Taps(again);
-    await chooseAnswers(second, 'Kích hoạt định danh điện tử VNeID mức 2', ['Có', 'Hoàn thành']);
+    await second.answer('Kích hoạt định danh điện tử VNeID mức 2', ['Có', 'Hoàn thành']);
     await again.getByRole('button', { name: 'Lưu và nộp', exact: true }).click();
     await again.getByText('Đã lưu trên máy').waitFor();
     const offline = await rows(phone, 'state');
