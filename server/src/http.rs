@@ -169,6 +169,7 @@ routes! {
     "/api/v1/visits/{id}/approve" { post visits::approve }
     "/api/v1/visits/{id}/return" { post visits::send_back }
     "/api/v1/visits/{id}/void" { post visits::void }
+    "/api/v1/quality" { get visits::quality }
     "/api/v1/cases" { get cases::list }
     "/api/v1/cases/{id}" { get cases::show }
     "/api/v1/cases/{id}/resolve" { post cases::resolve }

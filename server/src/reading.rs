@@ -17,6 +17,7 @@ pub mod league;
 pub mod papers;
 pub mod people;
 pub mod plain;
+pub mod quality;
 pub mod reports;
 pub(crate) mod support;
 pub mod trail;

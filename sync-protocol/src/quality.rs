@@ -4,12 +4,26 @@
 //! team's visits, void ones left out; the same visits in any order give the same signals.
 //! Source: docs/DOMAIN.md §6, "Flags". Codes that `row::flag` has mean the same here.
 
+mod seen;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::calendar::vi_date;
+use crate::calendar::{CalendarError, Holidays, vi_date};
 use crate::catalogue::QUANTITY_CAP;
 use crate::fold::fold;
 use crate::ids::{Day, UserId, VisitId};
+
+/// For so many working days after a visit arrived, what was noticed in it is shown to its team alone.
+pub const TEAM_FIRST_DAYS: u32 = 3;
+
+/// From which day on the commune sees what was noticed in visits of which the last arrived on `received`: the team first
+/// gets [`TEAM_FIRST_DAYS`] working days to look at it and put right what is wrong.
+///
+/// # Errors
+/// [`CalendarError`] when the holidays of these days are not known.
+pub fn shown_to_the_office_from(received: Day, holidays: &Holidays) -> Result<Day, CalendarError> {
+    holidays.add_working_days(received, TEAM_FIRST_DAYS)
+}
 
 /// A place in thousandths of a degree.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,6 +70,19 @@ pub struct SeenActivity {
     pub photos: Vec<[u8; 32]>,
     /// Whether evidence that the catalogue asks for is missing.
     pub evidence_missing: bool,
+    /// Numbers that do not fall from one approved activity to the next without a reason.
+    pub watched: Option<Watched>,
+}
+
+/// The numbers of an activity of a kind with the rule `drop_against_last_approved`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watched {
+    /// What they are about, as an opaque key: the village, for a tally.
+    pub about: [u8; 16],
+    /// By how many percent they may fall.
+    pub percent: u32,
+    /// The numbers: code of the field, what it is called in Vietnamese and in English, and how much.
+    pub numbers: Vec<(String, String, String, u64)>,
 }
 
 /// One visit of the team.
@@ -77,6 +104,8 @@ pub struct SeenVisit {
     pub minutes: Option<u32>,
     /// Where it was, rounded.
     pub place: Option<Place>,
+    /// Whether it is approved.
+    pub approved: bool,
     /// What was done.
     pub activities: Vec<SeenActivity>,
 }
@@ -250,6 +279,19 @@ pub enum Noticed {
         /// How many visits.
         found: usize,
     },
+    /// A number of a tally falls against the last approved one.
+    Shrinks {
+        /// What it is called in Vietnamese.
+        vi: String,
+        /// In English.
+        en: String,
+        /// What was approved.
+        before: u64,
+        /// What it is now.
+        now: u64,
+        /// By how many percent it may fall.
+        usual: u32,
+    },
 }
 
 impl Noticed {
@@ -271,6 +313,7 @@ impl Noticed {
             Self::RoundNumbers { .. } => "round_numbers",
             Self::Repeat { .. } => "repeat",
             Self::SamePhoto { .. } => "same_photo",
+            Self::Shrinks { .. } => "not_shrinking",
         }
     }
 
@@ -320,6 +363,9 @@ impl Noticed {
                 format!("Cùng một đối tượng có {found} lần hoàn thành cùng loại hoạt động ({kind}).")
             }
             Self::SamePhoto { found } => format!("Cùng một ảnh được dùng trong {found} chuyến thăm."),
+            Self::Shrinks { vi, before, now, usual, .. } => {
+                format!("“{vi}” giảm từ {before} (đã duyệt) xuống {now}, quá {usual}%.")
+            }
         }
     }
 
@@ -355,6 +401,9 @@ impl Noticed {
                 format!("The same subject has {found} successes of the same kind ({kind}).")
             }
             Self::SamePhoto { found } => format!("The same photo is in {found} visits."),
+            Self::Shrinks { en, before, now, usual, .. } => {
+                format!("“{en}” falls from {before} (approved) to {now}, by more than {usual}%.")
+            }
         }
     }
 }
@@ -388,6 +437,7 @@ pub fn signals(visits: &[SeenVisit], bounds: Option<&Bounds>, limits: &Threshold
     of_texts(visits, limits, &mut found);
     of_repeats(visits, &mut found);
     of_photos(visits, &mut found);
+    of_watched(visits, &mut found);
     found.sort_by(|a, b| b.noticed.weight().cmp(&a.noticed.weight()).then_with(|| a.cmp(b)));
     found
 }
@@ -515,6 +565,42 @@ fn of_photos(visits: &[SeenVisit], found: &mut Vec<Signal>) {
     found.extend(shared.map(|group| Signal { noticed: Noticed::SamePhoto { found: group.len() }, visits: ids(group) }));
 }
 
+/// Each number against the last approved one before it, by the day of the visit.
+fn of_watched(visits: &[SeenVisit], found: &mut Vec<Signal>) {
+    let mut series: BTreeMap<KindOfSubject<'_>, BTreeMap<(Day, VisitId), (bool, &Watched)>> = BTreeMap::new();
+    for visit in visits {
+        for activity in &visit.activities {
+            if let Some(watched) = &activity.watched {
+                let place = (visit.day, visit.visit);
+                series.entry((&activity.kind, watched.about)).or_default().insert(place, (visit.approved, watched));
+            }
+        }
+    }
+    for of_one in series.values() {
+        let mut last: Option<(VisitId, &Watched)> = None;
+        for ((_, visit), (approved, watched)) in of_one {
+            for (code, vi, en, now) in &watched.numbers {
+                let before = last.and_then(|(at, last)| {
+                    let same = last.numbers.iter().find(|(known, ..)| known == code);
+                    same.map(|(.., before)| (at, *before))
+                });
+                if let Some((at, before)) = before
+                    && u128::from(before.saturating_sub(*now)) * 100 > u128::from(before) * u128::from(watched.percent)
+                {
+                    let (vi, en, usual) = (vi.clone(), en.clone(), watched.percent);
+                    let noticed = Noticed::Shrinks { vi, en, before, now: *now, usual };
+                    let mut visits = vec![at, *visit];
+                    visits.sort();
+                    found.push(Signal { noticed, visits });
+                }
+            }
+            if *approved {
+                last = Some((*visit, watched));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -540,6 +626,7 @@ mod tests {
             entered_minute: 9 * 60,
             minutes: Some(40),
             place: Some(Place { lat_e3: 21_700, lon_e3: 104_900 }),
+            approved: false,
             activities: vec![SeenActivity { kind: "vneid_level2".into(), is_done: true, ..Default::default() }],
         }
     }

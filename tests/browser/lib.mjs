@@ -23,10 +23,10 @@ async function folder(name) {
   return mkdtemp(join(tmpdir(), `thonso-${name}-`));
 }
 
-/** A server with the sample commune, on a free port of loopback. */
-export async function startServer() {
+/** A server with the sample commune, on a free port of loopback. `more`: further words for the sample. */
+export async function startServer(more = []) {
   const data = await folder('server');
-  const seeded = spawnSync(SERVER, ['demo-seed', '--data', data, '--json'], { encoding: 'utf8', maxBuffer: 64 << 20 });
+  const seeded = spawnSync(SERVER, ['demo-seed', '--data', data, '--json', ...more], { encoding: 'utf8', maxBuffer: 64 << 20 });
   assert.equal(seeded.status, 0, seeded.stderr);
   const sample = JSON.parse(seeded.stdout.slice(seeded.stdout.indexOf('{')));
   let listen = '127.0.0.1:0';

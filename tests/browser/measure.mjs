@@ -1,8 +1,12 @@
 // How long things take on a slow phone: `node measure.mjs [SLOWER]` (6 unless told). Page and worker run so many times slower.
+import { spawnSync } from 'node:child_process';
 import { Officer, Phone, ask, startServer } from './lib.mjs';
+import { TASKS, Taps } from './tasks.mjs';
 
 const slower = Number(process.argv[2] ?? '6');
 const HOUSEHOLDS = 5_000;
+/** Visits of each of the fifteen villages that the phone of the commune's own team holds. */
+const VISITS = 1_340;
 const server = await startServer();
 const times = {};
 const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
@@ -26,6 +30,61 @@ async function slow(phone) {
   await phone.page.waitForTimeout(300);
   await Promise.allSettled(wanted);
   return workers;
+}
+
+/** What the pages of a phone take in memory, as the system counts it, in MB: the largest of its processes that draw pages. */
+function memory(phone) {
+  const listed = spawnSync('ps', ['-eo', 'rss=,args='], { encoding: 'utf8', maxBuffer: 64 << 20 }).stdout.split('\n');
+  const own = listed.filter((line) => line.includes('--type=renderer') && line.includes(phone.profile));
+  return Math.round(Math.max(0, ...own.map((line) => Number(line.trim().split(/\s+/)[0]))) / 1024);
+}
+
+/** The five commonest tasks, by script, with the taps that they take. */
+async function tasks(server, officer) {
+  const phone = await Phone.open(server);
+  try {
+    await phone.enrol(await officer.code(server.member().user));
+    await phone.page.getByText('Đã gửi hết').waitFor();
+    const aside = await phone.context.newPage();
+    await aside.goto(`${server.base}/app/`);
+    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    await slow(phone);
+    for (const task of TASKS) {
+      await task.prepare?.(aside, task, server);
+      await phone.page.evaluate(() => (location.hash = '#/'));
+      await phone.home();
+      const hand = new Taps(phone.page);
+      const begun = Date.now();
+      await task.run(hand, task);
+      note(`${task.name}: ${hand.taps} taps, ${hand.keys} keystrokes`, Date.now() - begun);
+    }
+  } finally {
+    await phone.end();
+  }
+}
+
+/** The first sync of a phone that is given a whole commune. */
+async function commune() {
+  const full = await startServer(['--visits', String(VISITS)]);
+  const phone = await Phone.open(full);
+  try {
+    const officer = await Officer.signIn(full);
+    const { user } = full.sample.accounts.find((one) => one.role === 'team_leader' && one.place.startsWith('Xã '));
+    await slow(phone);
+    await phone.enrol(await officer.code(user));
+    const begun = Date.now();
+    await phone.page.getByText('Đã gửi hết').waitFor({ timeout: 600_000 });
+    const aside = await phone.context.newPage();
+    await aside.goto(`${full.base}/app/`);
+    await aside.getByRole('heading', { name: /^Chào / }).waitFor({ timeout: 600_000 });
+    const end = await ask(aside, 'sync', { pressed: true });
+    const { sync } = await ask(aside, 'state');
+    note(`first sync of ${sync.recorded} visits of ${full.sample.villages} villages`, Date.now() - begun);
+    console.log(`ended ${end.finished?.ended}; bytes down this month ${sync.bytes_down}; memory of the page and its worker ${memory(phone)} MB`);
+  } finally {
+    await phone.end();
+    await full.end();
+  }
 }
 
 try {
@@ -78,9 +137,10 @@ try {
   const end = await ask(aside, 'sync', { pressed: true });
   note(`sync of ${end.finished?.ops_sent ?? 0} saved households`, Date.now() - begun);
   console.log(`bytes up ${end.finished?.bytes_up}, down ${end.finished?.bytes_down}, round trips ${end.finished?.rounds}`);
-  const memory = await phone.page.evaluate(() => globalThis.performance.memory?.usedJSHeapSize ?? 0);
-  console.log(`JavaScript heap of the page: ${Math.round(memory / 1e6)} MB`);
+  console.log(`memory of the page and its worker: ${memory(phone)} MB`);
   await phone.end();
+  await tasks(server, officer);
+  await commune();
 } finally {
   await server.end();
 }

@@ -17,6 +17,7 @@ use super::extract::{Caller, Id, Json, Once, Query, hash};
 use crate::desk::{Done, Pick};
 use crate::problem::ProblemCode;
 use crate::reading::Page;
+use crate::reading::quality::{QualityQuery, TeamSignals};
 use crate::reading::visits::{ReasonView, VisitLine, VisitQuery, VisitView};
 
 /// What became of a change.
@@ -170,6 +171,18 @@ pub async fn list(
     query: Query<VisitQuery>,
 ) -> Result<web::Json<Page<VisitLine>>, HttpError> {
     Ok(web::Json(app.reading.visits(caller.user(), query.0).await?))
+}
+
+/// Lists what in the visits of some days is worth a second look, team by team: a question, never a verdict. A team sees its own
+/// at once, the commune three working days after the last visit behind it arrived.
+#[utoipa::path(get, path = "/api/v1/quality", tag = "visits",
+    responses((status = 200, body = Page<TeamSignals>), Refusals))]
+pub async fn quality(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<QualityQuery>,
+) -> Result<web::Json<Page<TeamSignals>>, HttpError> {
+    Ok(web::Json(app.reading.quality(caller.user(), query.0).await?))
 }
 
 /// Shows one visit with everything that happened to it.

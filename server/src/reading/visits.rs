@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::plain::{self, Sight};
+use super::quality::SignalView;
 use super::*;
 use crate::storage::{VisitFilter, VisitSummary};
 
@@ -175,6 +176,9 @@ pub struct VisitView {
     /// The last review.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<ReviewView>,
+    /// What in it is worth a second look, and why; the commune sees it some working days after the team.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SignalView>,
     /// The open case about the content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<Uuid>,
@@ -464,6 +468,7 @@ impl Scoped<'_> {
                 Some(review) => Some(self.review_view(review)?),
                 None => None,
             },
+            signals: self.signals_of(scope, summary.team, id, summary.day)?,
             case: state.groups.get(&visit_state::CONTENT).and_then(|group| group.case).map(|case| case.0),
             events: views,
         })

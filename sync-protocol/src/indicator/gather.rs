@@ -8,10 +8,12 @@ use uuid::Uuid;
 use super::derive::row_fact;
 use super::facts::{Fact, RowData, RowFact, VisitFact};
 use crate::calendar::Period as Span;
+use crate::catalogue::Catalogue;
 use crate::entity::*;
 use crate::household::{alias_of, root};
 use crate::ids::*;
 use crate::op::read_content;
+use crate::quality::SeenVisit;
 use crate::row::{Event, Register, Row, RowType};
 use crate::workflow::VisitStatus;
 
@@ -68,9 +70,27 @@ impl Gathered {
 
     /// The facts: of visits in the order of their ids, then of all other rows.
     pub fn facts(&self) -> Vec<Fact> {
-        let recorded = self.events.values().filter(|event| event.row_type() == RowType::VISIT_RECORDED);
-        let visits = recorded.flat_map(|recorded| self.visit(recorded).unwrap_or_default());
+        let facts = |recorded| self.visit(recorded, |fact| fact.activities()).unwrap_or_default();
+        let visits = self.recorded().flat_map(facts);
         visits.chain(self.rows.iter().cloned().map(Fact::Row)).collect()
+    }
+
+    /// The visits as quality is looked at, team by team, void ones left out.
+    pub fn seen(&self, catalogue: &Catalogue) -> BTreeMap<TeamId, Vec<SeenVisit>> {
+        let mut teams: BTreeMap<TeamId, Vec<SeenVisit>> = BTreeMap::new();
+        for recorded in self.recorded() {
+            let seen = self.visit(recorded, |fact| {
+                (!fact.void).then(|| (fact.content.team, SeenVisit::of(fact, recorded, catalogue)))
+            });
+            if let Some((team, seen)) = seen.flatten() {
+                teams.entry(team).or_default().push(seen);
+            }
+        }
+        teams
+    }
+
+    fn recorded(&self) -> impl Iterator<Item = &Event> {
+        self.events.values().filter(|event| event.row_type() == RowType::VISIT_RECORDED)
     }
 
     /// The household that stands for one, after doubles were merged.
@@ -79,8 +99,8 @@ impl Gathered {
         root.unwrap_or_else(|never| match never {})
     }
 
-    /// The facts of one visit; `None` when its rows do not read, or stand in a way that only a newer version knows.
-    fn visit(&self, recorded: &Event) -> Option<Vec<Fact>> {
+    /// What is made of one visit; `None` when its rows do not read, or stand in a way that only a newer version knows.
+    fn visit<T>(&self, recorded: &Event, make: impl FnOnce(&VisitFact<'_>) -> T) -> Option<T> {
         let initial = crate::decide::initial_state(recorded);
         let state = self.states.get(&recorded.visit_id()).unwrap_or(&initial);
         let pointer: VisitPointer = state.group(visit_state::CONTENT)?;
@@ -104,7 +124,7 @@ impl Gathered {
             submitted: handed_in.map(|at| Day::of_ms(at.0)),
             void: pointer.voided_by.is_some(),
         };
-        Some(fact.activities())
+        Some(make(&fact))
     }
 }
 
