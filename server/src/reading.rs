@@ -5,6 +5,7 @@
 //! and count; the answer goes out after the entry is on disk. Source: docs/SECURITY.md, "Authorisation".
 
 pub mod announcements;
+pub mod campaign_report;
 pub mod campaigns;
 pub mod cases;
 pub mod country;
