@@ -71,7 +71,10 @@ async fn a_day_of_a_campaign_is_reported_by_village_and_team_against_the_target(
 
         world.clock.fetch_add(DAY_MS, Ordering::SeqCst);
         let next = csv("campaign", "2026-11-23").await;
-        assert!(next.lines().any(|line| line.ends_with(";1;3;1;10;30;")), "the late one counts on the next day: {next}");
+        assert!(
+            next.lines().any(|line| line.ends_with(";1;3;1;10;30;")),
+            "the late one counts on the next day: {next}"
+        );
     }
 }
 
@@ -89,7 +92,10 @@ async fn a_campaign_from_above_is_reported_in_the_commune_and_side_by_side_in_th
         let more = "&format=csv&table=campaign_units";
         let province = table(&world.get(PROVINCE_OFFICER, ask(&campaign, PROVINCE, more)).await, "campaign_units");
         let line = province.lines().find(|line| line.starts_with("Nơi số 10")).unwrap_or_else(|| panic!("{province}"));
-        assert!(!line.contains("Tổ") && line.contains(";<5;<5;0;20;<5;"), "small numbers of persons are hidden: {province}");
+        assert!(
+            !line.contains("Tổ") && line.contains(";<5;<5;0;20;<5;"),
+            "small numbers of persons are hidden: {province}"
+        );
         let foreign = world.get(FOREIGN_OFFICER, ask(&campaign, COMMUNE, "")).await;
         assert_eq!(foreign.status, 404);
     }

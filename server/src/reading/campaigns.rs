@@ -149,7 +149,7 @@ impl Reading {
     pub async fn campaigns(&self, by: UserId, query: CampaignQuery) -> Answer<Page<CampaignView>> {
         one_of(query.status.as_ref(), &["draft", "published", "running", "closed"], "status")?;
         let on = query.on.as_deref().map(|on| Day::parse(on).ok_or(ReadError::BadValue("on"))).transpose()?;
-        let listing = query.page("list.campaigns", Action::ReadCounts, RowType::CAMPAIGN).from_above();
+        let listing = query.page("list.campaigns", Action::ReadCounts, RowType::CAMPAIGN).told_from_above();
         self.listed(by, listing, move |scoped, scope, register| {
             let Some((campaign, view)) = scoped.campaign_view(scope, register)? else { return Ok(None) };
             let fits = query.status.as_ref().is_none_or(|status| *status == view.status)

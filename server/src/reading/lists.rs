@@ -159,7 +159,7 @@ pub(super) struct Listing {
 
 impl Listing {
     /// With what the units above tell.
-    pub(super) fn from_above(self) -> Self {
+    pub(super) fn told_from_above(self) -> Self {
         Self { from_above: true, ..self }
     }
 }
@@ -647,7 +647,7 @@ impl Reading {
     /// Lists targets.
     pub async fn targets(&self, by: UserId, query: TargetQuery) -> Answer<Page<TargetView>> {
         one_of(query.status.as_ref(), &["draft", "published"], "status")?;
-        let listing = query.page("list.targets", Action::ReadCounts, RowType::TARGET).from_above();
+        let listing = query.page("list.targets", Action::ReadCounts, RowType::TARGET).told_from_above();
         self.listed(by, listing, move |scoped, scope, register| {
             let view = scoped.target_view(scope, register)?;
             Ok(view.filter(|view| query.status.as_ref().is_none_or(|status| *status == view.status)))
@@ -862,7 +862,7 @@ impl Reading {
 
     /// Lists markets.
     pub async fn markets(&self, by: UserId, query: MarketQuery) -> Answer<Page<MarketView>> {
-        let listing = query.page("list.markets", Action::ReadCounts, RowType::MARKET).from_above();
+        let listing = query.page("list.markets", Action::ReadCounts, RowType::MARKET).told_from_above();
         self.listed(by, listing, move |scoped, scope, register| {
             let Some(identity) = register.group::<MarketIdentity>(market::IDENTITY) else { return Ok(None) };
             Ok(Some(MarketView {
