@@ -14,6 +14,7 @@ pub mod health;
 pub mod households;
 pub mod imports;
 pub mod league;
+pub mod lists;
 pub mod office;
 pub mod openapi;
 pub mod pages;
@@ -182,9 +183,9 @@ routes! {
     "/api/v1/duplicates/dismiss" { post office::dismiss_duplicate }
     "/api/v1/field-cases" { get office::field_cases, post office::open_case }
     "/api/v1/field-cases/{id}/advance" { post office::advance_case }
-    "/api/v1/denominators" { post office::set_base }
-    "/api/v1/manual-numbers" { post office::set_number }
-    "/api/v1/targets" { post office::draft_target }
+    "/api/v1/denominators" { get lists::denominators, post office::set_base }
+    "/api/v1/manual-numbers" { get lists::numbers, post office::set_number }
+    "/api/v1/targets" { get lists::targets, post office::draft_target }
     "/api/v1/targets/{id}" { patch office::change_target }
     "/api/v1/targets/{id}/publish" { post office::publish_target }
     "/api/v1/announcements" { get announcements::list, post announcements::publish }
@@ -200,6 +201,7 @@ routes! {
     "/api/v1/reports/{code}" { get reports::report }
     "/api/v1/reports/{code}/save" { post office::save_report }
     "/api/v1/reports/{code}/submit" { post office::submit_report }
+    "/api/v1/report-rows" { get lists::report_rows }
     "/api/v1/report-rows/{id}/review" { post office::review_report }
     "/api/v1/catalogue" { get counts::catalogue }
     "/api/v1/indicators" { get counts::indicators }
@@ -209,25 +211,27 @@ routes! {
     "/api/v1/reorganisations" { get reorganisations::list, post reorganisations::apply }
     "/api/v1/reorganisations/preview" { get reorganisations::preview }
     "/api/v1/reorganisations/{id}/undo" { post reorganisations::undo }
-    "/api/v1/persons" { post registers::create_person }
+    "/api/v1/persons" { get lists::persons, post registers::create_person }
     "/api/v1/persons/{id}" { patch registers::change_person }
-    "/api/v1/businesses" { post registers::create_business }
+    "/api/v1/businesses" { get lists::businesses, post registers::create_business }
     "/api/v1/businesses/{id}" { patch registers::change_business }
-    "/api/v1/products" { post registers::create_product }
+    "/api/v1/products" { get lists::products, post registers::create_product }
     "/api/v1/products/{id}" { patch registers::change_product }
-    "/api/v1/markets" { post registers::create_market }
+    "/api/v1/markets" { get lists::markets, post registers::create_market }
     "/api/v1/markets/{id}" { patch registers::change_market }
     "/api/v1/units/{id}/attributes" { patch registers::change_attributes }
     "/api/v1/units/{id}/privacy" { patch registers::change_privacy }
-    "/api/v1/campaigns" { post programmes::create_campaign }
+    "/api/v1/campaigns" { get lists::campaigns, post programmes::create_campaign }
     "/api/v1/campaigns/{id}" { patch programmes::change_campaign }
+    "/api/v1/campaigns/{id}/days" { get lists::campaign_days }
     "/api/v1/campaigns/{id}/publish" { post programmes::publish_campaign }
     "/api/v1/campaigns/{id}/close" { post programmes::close_campaign }
-    "/api/v1/recognitions" { post programmes::propose_recognition }
+    "/api/v1/recognitions" { get lists::recognitions, post programmes::propose_recognition }
     "/api/v1/recognitions/{id}/advance" { post programmes::advance_recognition }
-    "/api/v1/course-runs" { post programmes::record_course }
-    "/api/v1/course-results" { post programmes::set_course_result }
-    "/api/v1/support-certificates" { post programmes::sign_support }
+    "/api/v1/course-runs" { get lists::course_runs, post programmes::record_course }
+    "/api/v1/course-results" { get lists::course_results, post programmes::set_course_result }
+    "/api/v1/support-certificates" { get lists::support_certificates, post programmes::sign_support }
+    "/api/v1/support-certificates/preview" { get lists::support_preview }
     "/api/v1/support-certificates/{id}/revoke" { post programmes::revoke_support }
 }
 

@@ -5,6 +5,8 @@
 //! and count; the answer goes out after the entry is on disk. Source: docs/SECURITY.md, "Authorisation".
 
 pub mod announcements;
+pub mod campaign_report;
+pub mod campaigns;
 pub mod cases;
 pub mod country;
 pub mod counts;
@@ -14,6 +16,7 @@ pub mod figures;
 pub mod households;
 pub mod indicators;
 pub mod league;
+pub mod lists;
 pub mod papers;
 pub mod people;
 pub mod plain;

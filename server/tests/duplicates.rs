@@ -7,6 +7,10 @@ mod desk;
 use actix_web::http::Method;
 use desk::*;
 use serde_json::{Value as Json, json};
+use sync_protocol::cbor::{Cbor, Ext};
+use sync_protocol::entity::*;
+use sync_protocol::op::*;
+use sync_protocol::row::Ver;
 use uuid::Uuid;
 
 const LIST: &str = "Thôn,Nhà,Mốc,Số người từ 15 tuổi\n\
@@ -104,6 +108,31 @@ async fn what_is_not_the_same_is_not_asked_again_until_the_case_is_opened_anew()
         assert_eq!((again.len(), again[1]["case"].as_str()), (2, Some(case)), "the pair comes with its case");
         let same = dismiss(&world, OFFICER, &again[1]).await;
         assert_eq!((same.status, same.body["case"].as_str()), (200, Some(case)), "the case that waits is taken");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_not_the_same_is_asked_again_when_one_of_them_is_described_otherwise() {
+    for world in filled().await {
+        let found = pairs(&world, OFFICER, COMMUNE).await;
+        assert_eq!(dismiss(&world, OFFICER, &found[1]).await.status, 200);
+        assert_eq!(pairs(&world, OFFICER, COMMUNE).await.len(), 1);
+        let set = async |key: u8, value: Vec<u8>| {
+            let seen = world.get(LEADER, format!("/api/v1/households/{}", world.house)).await.body["ver"].clone();
+            let base_ver = Ver(seen.as_str().unwrap().parse().unwrap());
+            let groups = groups(vec![(key, value)]);
+            let body = SetGroups { id: world.house.0, base_ver, groups, ext: Ext::default() };
+            perform(&world.app, LEADER, vec![Intent::HouseholdSet(body)]).await
+        };
+        set(household::PEOPLE, HouseholdPeople { adults_15_plus: 4, ext: Ext::default() }.cbor()).await;
+        assert_eq!(pairs(&world, OFFICER, COMMUNE).await.len(), 1, "how many live there says nothing of who they are");
+        let landmark = Some("gần trường học".to_owned());
+        set(household::LABEL, HouseholdLabel { label: "nhà đầu suối".into(), landmark, ext: Ext::default() }.cbor())
+            .await;
+        let again = pairs(&world, OFFICER, COMMUNE).await;
+        assert_eq!((again.len(), &again[1]["case"]), (2, &Json::Null));
+        assert_eq!(dismiss(&world, OFFICER, &again[1]).await.status, 200);
+        assert_eq!(pairs(&world, OFFICER, COMMUNE).await.len(), 1, "and said again");
     }
 }
 

@@ -342,11 +342,13 @@ pub enum Report {
     Year,
     /// Households on their way into e-commerce, of a month; nobody hands it in.
     EcomFunnel,
+    /// A day of a campaign; nobody hands it in.
+    CampaignDay,
 }
 
 impl Report {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TeamMonth,
         Self::CommuneMonth,
         Self::ProvinceMonth,
@@ -354,11 +356,13 @@ impl Report {
         Self::HalfYear,
         Self::Year,
         Self::EcomFunnel,
+        Self::CampaignDay,
     ];
 
     /// The stable code.
     pub fn code(self) -> &'static str {
-        ["team_month", "commune_month", "province_month", "quarter", "half_year", "year", "ecom_funnel"][self as usize]
+        let codes = ["team_month", "commune_month", "province_month", "quarter", "half_year", "year", "ecom_funnel"];
+        codes.get(self as usize).copied().unwrap_or("campaign_day")
     }
 
     /// Reads the stable code.
@@ -369,7 +373,9 @@ impl Report {
     /// How long the period is that it is about.
     pub fn period_kind(self) -> PeriodKind {
         match self {
-            Self::TeamMonth | Self::CommuneMonth | Self::ProvinceMonth | Self::EcomFunnel => PeriodKind::Month,
+            Self::TeamMonth | Self::CommuneMonth | Self::ProvinceMonth | Self::EcomFunnel | Self::CampaignDay => {
+                PeriodKind::Month
+            }
             Self::Quarter => PeriodKind::Quarter,
             Self::HalfYear => PeriodKind::HalfYear,
             Self::Year => PeriodKind::Year,

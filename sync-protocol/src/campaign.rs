@@ -2,7 +2,11 @@
 //!
 //! A campaign of a unit holds for all units below it. Source: docs/DOMAIN.md §9.
 
+mod daily;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use daily::{Achievement, DayCount, achievements, day_counts};
 
 use crate::calendar::{Weekday, vi_date};
 use crate::catalogue::Catalogue;

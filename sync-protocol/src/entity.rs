@@ -650,6 +650,9 @@ int_map! {
         11 => withdrawn: opt Day,
         /// The other household of a `duplicate`. Resolved: they were one. Rejected: they are not.
         12 => other: opt HouseholdId,
+        /// How the two households of a `duplicate` were described when they were last said not to be one
+        /// (`household::description_mark`).
+        13 => described: opt [u8; 16],
     }
     /// What was done about a case.
     pub struct CaseSteps {

@@ -20,6 +20,28 @@ pub fn merged_into(household: &Register) -> Vec<HouseholdId> {
     household.group::<HouseholdMerged>(household::MERGED).map_or_else(Vec::new, |merged| merged.merged)
 }
 
+/// What tells whether one of two households is described in another way than before: it changes when somebody sets the
+/// label with the landmark, the name or the phone of one of them to something else, or takes it away. It says nothing of
+/// what stands there, only who set it first; the order of the two makes no difference.
+pub fn description_mark(one: &Register, other: &Register) -> [u8; 16] {
+    let (first, second) = if one.id <= other.id { (one, other) } else { (other, one) };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"thonso/described/1");
+    for register in [first, second] {
+        hasher.update(register.id.as_bytes());
+        for key in [household::LABEL, household::HEAD, household::PHONE] {
+            let set = register.groups.get(&key).and_then(|group| group.stamps.iter().min());
+            let [ver, epoch, n] = set.map_or([0; 3], |stamp| [stamp.ver.0, stamp.epoch.0, stamp.n]);
+            for number in [u64::from(key), ver, epoch, n] {
+                hasher.update(&number.to_be_bytes());
+            }
+        }
+    }
+    let mut mark = [0; 16];
+    mark.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    mark
+}
+
 /// The household that stands for `id`: follows aliases to their end.
 ///
 /// `alias` looks one step up: [`alias_of`] the household's row, or `None` when the row is not here. Rows of a server

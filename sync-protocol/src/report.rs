@@ -4,6 +4,7 @@
 //! needs is passed in, so that the same input gives the same document. Source: docs/DOMAIN.md §11.
 
 mod build;
+mod campaign;
 mod count;
 mod document;
 mod frozen;
@@ -12,6 +13,7 @@ mod layout;
 use std::collections::BTreeMap;
 
 pub use build::{NoLayout, build};
+pub use campaign::{CampaignDay, CampaignKindLine, CampaignUnitLine};
 pub use count::{BreakdownLine, CaseCount, Counts, FunnelStep, KindCount, KindFigures, TeamLine, since_new_year};
 pub use document::{
     COUNTRY, Cell, CellValue, Column, Counted, DASH, Entry, FEW, Head, Item, Missing, Reference, ReportDocument, Row,
@@ -151,6 +153,8 @@ pub struct ReportInput<'i> {
     pub overrides: Overrides,
     /// The units inside, in order; for a province's report.
     pub parts: Vec<Part>,
+    /// The day of a campaign that it is about.
+    pub campaign: Option<CampaignDay>,
     /// Made-up facts: the title says so.
     pub sample: bool,
 }

@@ -230,9 +230,12 @@ enum Key<'a> {
     /// The given name, and the initial of one of the words before it; none when it stands alone. An abbreviation has a
     /// word before the given name, and that begins a word before the given name of the whole name.
     Name(&'a str, Option<char>),
-    /// One of the rarer words. Of two sets that share half of their words, even the rarer halves, each with one word
-    /// more, have a word in common.
-    Label(&'a str),
+    /// Two of the rarer words. Two sets of which one has three words or more share half of all their words only when
+    /// they have two in common, and at least half of the words of each: so even the rarer words of each, all but half
+    /// of them and two more, have two in common.
+    Label(&'a str, &'a str),
+    /// A word of a label that has one or two: one word is half of two.
+    Word(&'a str),
 }
 
 fn keys<'a>(folded: &'a Folded, frequency: &BTreeMap<&str, usize>) -> Vec<Key<'a>> {
@@ -247,14 +250,20 @@ fn keys<'a>(folded: &'a Folded, frequency: &BTreeMap<&str, usize>) -> Vec<Key<'a
     }
     let mut rare: Vec<&str> = folded.label.iter().map(String::as_str).collect();
     rare.sort_by_key(|word| (frequency.get(word), *word));
-    rare.truncate(rare.len() / 2 + 1);
-    keys.extend(rare.into_iter().map(Key::Label));
+    if rare.len() <= 2 {
+        keys.extend(rare.iter().map(|word| Key::Word(word)));
+    }
+    let in_common = rare.len().div_ceil(2).max(2);
+    rare.truncate((rare.len() + 2).saturating_sub(in_common));
+    for (at, first) in rare.iter().enumerate() {
+        keys.extend(rare[at + 1..].iter().map(|second| Key::Label(first, second)));
+    }
     keys
 }
 
 /// All pairs of a list that look like one household, the most alike first, then by index.
 ///
-/// Only descriptions that share a given name with an initial, a phone number or a rarer word of the label are compared,
+/// Only descriptions that share a given name with an initial, a phone number or two rarer words of the label are compared,
 /// and none is missed by that. The cost grows with the number of such pairs.
 pub fn similar_pairs(list: &[Folded]) -> Vec<SimilarPair> {
     let mut frequency: BTreeMap<&str, usize> = BTreeMap::new();
@@ -270,12 +279,17 @@ pub fn similar_pairs(list: &[Folded]) -> Vec<SimilarPair> {
             }
         }
     }
-    let mut candidates = BTreeSet::new();
-    for bucket in buckets.values() {
+    let mut candidates = Vec::new();
+    for (key, bucket) in &buckets {
+        // Two labels of two words each are alike only with both of them, and then they have another key in common.
+        let has_two = |index: usize| matches!(key, Key::Word(_)) && list[index].label.len() == 2;
         for (at, first) in bucket.iter().enumerate() {
-            candidates.extend(bucket[at + 1..].iter().map(|second| (*first, *second)));
+            let others = bucket[at + 1..].iter().filter(|second| !(has_two(*first) && has_two(**second)));
+            candidates.extend(others.map(|second| (*first, *second)));
         }
     }
+    candidates.sort_unstable();
+    candidates.dedup();
     let mut pairs: Vec<SimilarPair> = candidates
         .into_iter()
         .map(|(first, second)| SimilarPair { first, second, likeness: compare(&list[first], &list[second]) })

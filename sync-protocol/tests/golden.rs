@@ -479,6 +479,7 @@ fn office_rows() -> Vec<Named> {
         text: Some("Cần một máy cũ.".into()),
         withdrawn: Some(Day(20_761)),
         other: None,
+        described: None,
         ext: ext(),
     };
     let taken = |to: &str, text: Option<&str>| CaseStepTaken {

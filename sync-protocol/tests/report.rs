@@ -91,6 +91,7 @@ fn input(report: Report, level: Level, counts: Counts) -> ReportInput<'static> {
         counts,
         overrides: Overrides::new(),
         parts: vec![],
+        campaign: None,
         sample: false,
     }
 }

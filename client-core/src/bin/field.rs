@@ -7,6 +7,8 @@
 
 #[path = "field/notices.rs"]
 mod notices;
+#[path = "field/registers.rs"]
+mod registers;
 #[path = "field/village.rs"]
 mod village;
 
@@ -177,6 +179,18 @@ enum Command {
     Recognitions(village::Recognitions),
     /// Chợ của xã · markets of the commune.
     Markets,
+    /// Người dân mà thôn lưu tên · persons that the village keeps.
+    Persons {
+        /// Of this household only.
+        #[arg(long)]
+        household: Option<Uuid>,
+    },
+    /// Cơ sở kinh doanh · businesses.
+    Businesses,
+    /// Sản phẩm · products.
+    Products,
+    /// Chỉ tiêu đã giao cho thôn, xã · targets that were published for the village and from above.
+    Targets,
     /// Khoá học trên máy, làm được khi không có mạng · courses that this phone carries; they work without a connection.
     #[command(subcommand)]
     Courses(notices::Courses),
@@ -670,6 +684,10 @@ impl Field {
             Command::FieldCases => self.field_cases(),
             Command::Recognitions(command) => self.recognitions(command),
             Command::Markets => self.markets(),
+            Command::Persons { household } => self.persons(household),
+            Command::Businesses => self.businesses(),
+            Command::Products => self.products(),
+            Command::Targets => self.targets(),
             Command::Courses(command) => self.courses(command),
             Command::Doctor => self.doctor(),
         }

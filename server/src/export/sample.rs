@@ -424,6 +424,7 @@ pub fn sample_at(report: Report, level: Level, lang: Lang) -> Result<ReportDocum
         counts,
         overrides,
         parts,
+        campaign: None,
         sample: true,
     };
     build(&input, lang)

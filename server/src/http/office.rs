@@ -253,7 +253,7 @@ pub async fn advance_case(app: Data<App>, caller: Caller, once: Once, id: Id, bo
 
 /// Lists households that look alike, the most alike first, across the villages of a commune, with what speaks for each
 /// pair. Without those that were merged, and without pairs of which somebody has said that they are not the same.
-#[utoipa::path(get, path = "/api/v1/duplicates", tag = "households",
+#[utoipa::path(get, path = "/api/v1/duplicates", tag = "households", params(PairQuery),
     responses((status = 200, body = Page<PairView>), Refusals))]
 pub async fn duplicates(app: Data<App>, caller: Caller, query: Query<PairQuery>) -> Answer<Page<PairView>> {
     Ok(web::Json(app.reading.duplicates(caller.user(), query.0).await?))

@@ -5,6 +5,7 @@ use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionT
 use actix_web::web::{self, Data};
 use serde::Deserialize;
 use serde_json::json;
+use sync_protocol::calendar::Report;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -13,6 +14,7 @@ use super::error::{HttpError, Refusals};
 use super::extract::{Caller, Query};
 use crate::export::{self, ExportError};
 use crate::problem::ProblemCode;
+use crate::reading::campaign_report::CampaignReportQuery;
 use crate::reading::hex;
 use crate::reading::reports::{ReportQuery, Shown, VersionView};
 
@@ -23,11 +25,17 @@ use crate::reading::reports::{ReportQuery, Shown, VersionView};
 pub struct ReportFileQuery {
     /// A commune (`commune_month`), a province (`province_month`), or the unit of a team (`team_month`).
     pub unit: Uuid,
-    /// The reporting month, `YYYY-MM`.
+    /// The reporting month, `YYYY-MM`; left out for `campaign_day`.
     #[param(example = "2026-12")]
+    #[serde(default)]
     pub month: String,
     /// The team, for `team_month`.
     pub team: Option<Uuid>,
+    /// The campaign, for `campaign_day`.
+    pub campaign: Option<Uuid>,
+    /// The day, `YYYY-MM-DD`, for `campaign_day`. Without it: today.
+    #[param(format = Date)]
+    pub day: Option<String>,
     /// `vi` or `en`. Without it: `vi`.
     pub lang: Option<String>,
     /// `json`, `html`, `pdf`, `xlsx` or `csv`. Without it: `json`.
@@ -43,7 +51,7 @@ pub struct ReportFileQuery {
     get,
     path = "/api/v1/reports/{code}",
     tag = "reports",
-    params(("code" = String, Path, description = "`commune_month`, `province_month` or `team_month`")),
+    params(("code" = String, Path, description = "`commune_month`, `province_month`, `team_month`, `campaign_day`, …")),
     responses((status = 200, description = "The report in the format asked for"), Refusals)
 )]
 pub async fn report(
@@ -52,14 +60,29 @@ pub async fn report(
     code: web::Path<String>,
     query: Query<ReportFileQuery>,
 ) -> Result<HttpResponse, HttpError> {
-    let ReportFileQuery { unit, month, team, lang, format, table, version } = query.0;
+    let ReportFileQuery { unit, month, team, campaign, day, lang, format, table, version } = query.0;
     let format = format.unwrap_or_else(|| "json".to_owned());
     if !["json", "html", "pdf", "xlsx", "csv"].contains(&format.as_str()) {
         return Err(HttpError::bad_value("format"));
     }
-    let (code, name) = (code.into_inner(), month.clone());
-    let query = ReportQuery { unit, month, team, lang };
-    let shown = app.reading.shown_report(caller.user(), code, query, version).await?;
+    let code = code.into_inner();
+    let (name, shown) = if code == Report::CampaignDay.code() {
+        let name = day.clone().unwrap_or_else(|| "chien-dich".to_owned());
+        for (stray, field) in [(!month.is_empty(), "month"), (team.is_some(), "team"), (version.is_some(), "version")] {
+            if stray {
+                return Err(HttpError::bad_value(field));
+            }
+        }
+        (name, app.reading.campaign_report(caller.user(), CampaignReportQuery { unit, campaign, day, lang }).await?)
+    } else {
+        for (stray, field) in [(campaign.is_some(), "campaign"), (day.is_some(), "day")] {
+            if stray {
+                return Err(HttpError::bad_value(field));
+            }
+        }
+        let query = ReportQuery { unit, month: month.clone(), team, lang };
+        (month, app.reading.shown_report(caller.user(), code, query, version).await?)
+    };
     let figures = hex(&shown.figures);
     let rendered = web::block(move || render(&shown, &format, table.as_deref()))
         .await

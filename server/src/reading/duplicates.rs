@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::access::Action;
 use sync_protocol::case_flow::CaseKind;
 use sync_protocol::entity::*;
-use sync_protocol::household::alias_of;
+use sync_protocol::household::{alias_of, description_mark};
 use sync_protocol::ids::*;
 use sync_protocol::row::{Register, Row, RowType};
 use sync_protocol::similar::{Description, Folded, similar_pairs};
@@ -61,7 +61,8 @@ pub struct ReasonView {
 /// How a case about a pair stands.
 enum Stands {
     Waits(CaseId),
-    NotTheSame,
+    /// They are not the same, as they were described then.
+    NotTheSame(Option<[u8; 16]>),
 }
 
 /// The pair in one order.
@@ -79,8 +80,8 @@ fn said(register: &Register) -> Option<((HouseholdId, HouseholdId), Stands)> {
     let pair = pair(flow.household?, flow.other?);
     let mut ways = steps.steps.iter().rev().map(|step| step.to.as_str());
     match ways.next().unwrap_or("open") {
-        "rejected" => Some((pair, Stands::NotTheSame)),
-        "closed" if ways.next() == Some("rejected") => Some((pair, Stands::NotTheSame)),
+        "rejected" => Some((pair, Stands::NotTheSame(flow.described))),
+        "closed" if ways.next() == Some("rejected") => Some((pair, Stands::NotTheSame(flow.described))),
         "resolved" | "closed" => None,
         _ => Some((pair, Stands::Waits(CaseId(register.id)))),
     }
@@ -94,18 +95,26 @@ impl Reading {
             let skipped = usize::try_from(cursor::to_seq(query.cursor.as_deref())?).unwrap_or(usize::MAX);
             let limit = page_size(query.limit);
             let households = scoped.all(&scopes, RowType::HOUSEHOLD, |register| alias_of(register).is_none())?;
-            let mut known = BTreeMap::new();
+            let mut known: BTreeMap<_, Vec<Stands>> = BTreeMap::new();
             for (_, register) in scoped.all(&scopes, RowType::CASE, |register| said(register).is_some())? {
-                known.extend(said(&register));
+                if let Some((pair, stands)) = said(&register) {
+                    known.entry(pair).or_default().push(stands);
+                }
             }
             let folded: Vec<Folded> = households.iter().map(|(_, register)| folded(register)).collect();
             let mut pairs = similar_pairs(&folded).into_iter().filter_map(|found| {
                 let id = |index: usize| HouseholdId(households[index].1.id);
-                match known.get(&pair(id(found.first), id(found.second))) {
-                    Some(Stands::NotTheSame) => None,
-                    Some(Stands::Waits(case)) => Some((found, Some(case.0))),
-                    None => Some((found, None)),
-                }
+                let cases = known.get(&pair(id(found.first), id(found.second))).map_or(&[][..], Vec::as_slice);
+                let mark = || description_mark(&households[found.first].1, &households[found.second].1);
+                let holds = |stands: &Stands| match stands {
+                    Stands::NotTheSame(described) => described.is_none_or(|described| described == mark()),
+                    Stands::Waits(_) => false,
+                };
+                let waits = |stands: &Stands| match stands {
+                    Stands::Waits(case) => Some(case.0),
+                    Stands::NotTheSame(_) => None,
+                };
+                if cases.iter().any(holds) { None } else { Some((found, cases.iter().find_map(waits))) }
             });
             let mut items = Vec::new();
             for (found, case) in pairs.by_ref().skip(skipped).take(limit) {

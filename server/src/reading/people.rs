@@ -322,7 +322,7 @@ impl Reading {
 
 impl Scoped<'_> {
     /// Who looks at a place from far above sees no whole names.
-    fn is_far_above(&self, scope: ScopeId) -> bool {
+    pub(super) fn is_far_above(&self, scope: ScopeId) -> bool {
         let near =
             [Role::Member, Role::TeamLeader, Role::CommuneOfficer, Role::PrivacyOfficer, Role::Auditor, Role::Admin];
         !self.holds(&near, scope)

@@ -134,6 +134,9 @@ impl Reading {
             "en" => Lang::En,
             _ => return Err(ReadError::BadValue("lang")),
         };
+        if report == Report::CampaignDay {
+            return Err(ReadError::BadValue("campaign"));
+        }
         if (report == Report::TeamMonth) != query.team.is_some() {
             return Err(ReadError::BadValue("team"));
         }
@@ -241,7 +244,8 @@ impl Scoped<'_> {
         handed_in: Option<&[(String, String)]>,
     ) -> Answer<[ReportDocument; 2]> {
         let layouts = Layouts::shipped();
-        let layout = layouts.at(report, scope.level).ok_or(ReadError::NotFound)?;
+        let layout = layouts.at(report, scope.level).filter(|_| report != Report::CampaignDay);
+        let layout = layout.ok_or(ReadError::NotFound)?;
         let level = match report {
             Report::ProvinceMonth => Level::Province,
             Report::TeamMonth => scope.level,
@@ -298,6 +302,7 @@ impl Scoped<'_> {
             counts,
             overrides,
             parts,
+            campaign: None,
             sample: false,
         };
         let vi = build(&input, Lang::Vi).map_err(|NoLayout| ReadError::NotFound)?;
@@ -344,7 +349,7 @@ impl Scoped<'_> {
         Ok(Inside { counts: sum, parts, figures: sheet.indicators })
     }
 
-    fn report_unit(&mut self, scope: &Scope, day: Day) -> Answer<ReportUnit> {
+    pub(super) fn report_unit(&mut self, scope: &Scope, day: Day) -> Answer<ReportUnit> {
         let mut path = Vec::new();
         let mut next = Some(scope.unit);
         while let Some(unit) = next {
@@ -357,7 +362,7 @@ impl Scoped<'_> {
     }
 
     /// Who issues a report, and the body above.
-    fn issuer(&mut self, report: Report, asked: Asked, unit: &ReportUnit) -> Answer<(String, String)> {
+    pub(super) fn issuer(&mut self, report: Report, asked: Asked, unit: &ReportUnit) -> Answer<(String, String)> {
         let committee = |name: &str| format!("Ủy ban nhân dân {}", lower_first(name));
         Ok(match report {
             _ if unit.level == Level::Province => {

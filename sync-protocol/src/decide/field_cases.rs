@@ -12,6 +12,7 @@ use crate::cbor::{Cbor, Ext, Raw};
 use crate::decide::registers::{is_here, parent_of, put_groups, put_new, unit_in_force, words};
 use crate::decide::{Change, Context, Decision, Refusal, State, Stop, store};
 use crate::entity::*;
+use crate::household::description_mark;
 use crate::ids::*;
 use crate::op::{AdvanceCase, Op, OpenCase, activities_with_ids, read_content};
 use crate::outcome::Code;
@@ -102,6 +103,7 @@ fn opened(
         text,
         withdrawn: None,
         other,
+        described: None,
         ext: Ext::default(),
     };
     let steps = CaseSteps { steps: Vec::new(), ext: Ext::default() };
@@ -176,6 +178,11 @@ pub(super) fn advance<S: State>(
     flow.receiver = case.receiver().map(str::to_owned);
     if to == CaseStatus::Open {
         flow.due = due(&case);
+    }
+    if let (CaseStatus::Rejected, Some(one), Some(other)) = (to, flow.household, flow.other) {
+        let one = store(state.register(RowType::HOUSEHOLD, one.0))?;
+        let other = store(state.register(RowType::HOUSEHOLD, other.0))?;
+        flow.described = one.zip(other).map(|((_, one), (_, other))| description_mark(&one, &other));
     }
     let values = [(case::FLOW, Raw(flow.cbor())), (case::STEPS, Raw(steps.cbor()))];
     Ok(put_groups(context, scope, register, values))

@@ -1,5 +1,7 @@
 //! From layout and input to the document.
 
+mod campaign;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
@@ -138,6 +140,10 @@ impl Build<'_> {
             },
             title: self.pick("BÁO CÁO", "REPORT").to_owned(),
             subject: match self.lang {
+                _ if input.campaign.is_some() => {
+                    let words = self.pick(&layout.vi, &layout.en);
+                    input.campaign.iter().map(|campaign| self.campaign_subject(words, campaign)).collect()
+                }
                 Lang::Vi => format!("{} {}", layout.vi, input.period.vi()),
                 Lang::En => format!("{}, {}", layout.en, input.period.en()),
             },
@@ -189,6 +195,11 @@ impl Build<'_> {
             }
             Block::Units { columns } => {
                 self.units(new(self.pick("So sánh các xã, phường", "Communes side by side")), columns)
+            }
+            Block::CampaignKinds {} => self
+                .campaign_kinds(new(self.pick("Kết quả chung so với chỉ tiêu", "The whole unit against its target"))),
+            Block::CampaignUnits {} => {
+                self.campaign_units(new(self.pick("Kết quả theo địa bàn và tổ", "By unit and team")))
             }
             Block::LateList {} => {
                 self.late_list(new(self.pick("Đơn vị chưa gửi hoặc gửi muộn", "Reports missing or late")))

@@ -182,6 +182,7 @@ impl Counts {
                     }
                 }
                 Block::Typed { .. } | Block::Teams {} | Block::Units { .. } | Block::LateList {} => {}
+                Block::CampaignKinds {} | Block::CampaignUnits {} => {}
             }
         }
         counts

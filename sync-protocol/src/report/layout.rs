@@ -188,6 +188,10 @@ pub enum Block {
     },
     /// Units whose report is missing or came late.
     LateList {},
+    /// A day of a campaign: what the whole unit did, by kind, against its target.
+    CampaignKinds {},
+    /// A day of a campaign: what each unit inside did, by its teams.
+    CampaignUnits {},
 }
 
 impl Block {
@@ -203,6 +207,8 @@ impl Block {
             Self::Cases { .. } => "cases".to_owned(),
             Self::Units { .. } => "units".to_owned(),
             Self::LateList {} => "late_list".to_owned(),
+            Self::CampaignKinds {} => "campaign".to_owned(),
+            Self::CampaignUnits {} => "campaign_units".to_owned(),
         }
     }
 }
@@ -505,7 +511,7 @@ fn check_block(block: &Block, compares: bool, indicators: &Indicators) -> Result
     let known = |kind: &str| catalogue.kind(kind).is_some();
     match block {
         Block::Typed { vi, en, .. } => is(is_label(vi) && is_label(en), "vi, en", LayoutProblem::BadLabel),
-        Block::Teams {} => Ok(()),
+        Block::Teams {} | Block::CampaignKinds {} | Block::CampaignUnits {} => Ok(()),
         Block::Kinds { kinds, columns } => {
             is(!kinds.is_empty(), "kinds", LayoutProblem::Nothing)?;
             is(!columns.is_empty(), "columns", LayoutProblem::Nothing)?;
