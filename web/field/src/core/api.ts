@@ -55,17 +55,6 @@ field: string | null,
 findings: Array<FormFinding>, };
 
 /**
- * What the comparison with the server's proof said.
- */
-export type DigestCheck = "agrees" | "recounted" | "ask_heads" | "differs";
-
-/**
- * The smallest cell of territory that a person may be granted: the row id of a village, or of a commune for the
- * few rows that belong to the commune itself.
- */
-export type ScopeId = string;
-
-/**
  * Why there was no answer.
  */
 export type Failure = "network" | "cut" | "sign_in" | { "busy": { 
@@ -78,6 +67,17 @@ retry_after_ms: number, } } | "too_large" | "update_needed" | "server_full" | { 
  * How a session ended.
  */
 export type Ended = "running" | "complete" | "incomplete" | { "failed": Failure } | "stalled" | "too_early" | "wiped";
+
+/**
+ * What the comparison with the server's proof said.
+ */
+export type DigestCheck = "agrees" | "recounted" | "ask_heads" | "differs";
+
+/**
+ * The smallest cell of territory that a person may be granted: the row id of a village, or of a commune for the
+ * few rows that belong to the commune itself.
+ */
+export type ScopeId = string;
 
 /**
  * What a session did.
@@ -162,58 +162,6 @@ next_after_ms: number, };
 export type NoArgs = Record<symbol, never>;
 
 /**
- * One role in one scope.
- */
-export type Held = { 
-/**
- * Where.
- */
-scope: ScopeId, 
-/**
- * Which; a code of `Role`.
- */
-role: string, };
-
-/**
- * A person with an account.
- */
-export type UserId = string;
-
-/**
- * One installation of the app, not one person: families share phones.
- */
-export type DeviceId = string;
-
-/**
- * Who uses this store. Without any secret.
- */
-export type Identity = { 
-/**
- * The user.
- */
-user: UserId, 
-/**
- * The user's name.
- */
-display_name: string, 
-/**
- * The device.
- */
-device: DeviceId, 
-/**
- * The server's address.
- */
-server: string | null, 
-/**
- * What the user holds, as of the last contact.
- */
-holdings: Array<Held>, 
-/**
- * Revision of the user's grants.
- */
-grants_rev: number, };
-
-/**
  * What the strip at the top of every screen says.
  */
 export type SyncState = { 
@@ -283,6 +231,58 @@ bytes_up: number,
 bytes_down: number, };
 
 /**
+ * One installation of the app, not one person: families share phones.
+ */
+export type DeviceId = string;
+
+/**
+ * A person with an account.
+ */
+export type UserId = string;
+
+/**
+ * One role in one scope.
+ */
+export type Held = { 
+/**
+ * Where.
+ */
+scope: ScopeId, 
+/**
+ * Which; a code of `Role`.
+ */
+role: string, };
+
+/**
+ * Who uses this store. Without any secret.
+ */
+export type Identity = { 
+/**
+ * The user.
+ */
+user: UserId, 
+/**
+ * The user's name.
+ */
+display_name: string, 
+/**
+ * The device.
+ */
+device: DeviceId, 
+/**
+ * The server's address.
+ */
+server: string | null, 
+/**
+ * What the user holds, as of the last contact.
+ */
+holdings: Array<Held>, 
+/**
+ * Revision of the user's grants.
+ */
+grants_rev: number, };
+
+/**
  * What every screen shows at its top.
  */
 export type AppState = { 
@@ -313,7 +313,11 @@ schema: number,
 /**
  * The catalogue's version.
  */
-catalogue: string, };
+catalogue: string, 
+/**
+ * A made-up village to practise on, not the real one.
+ */
+practice: boolean, };
 
 /**
  * What the server gave at an enrolment: the members of its answer that a phone keeps.
@@ -360,6 +364,96 @@ export type OnDay = {
  * `YYYY-MM-DD`; today when left out.
  */
 day?: string, };
+
+/**
+ * A community digital team.
+ */
+export type TeamId = string;
+
+/**
+ * A visit; also the id of the event that recorded it.
+ */
+export type VisitId = string;
+
+/**
+ * A household.
+ */
+export type HouseholdId = string;
+
+/**
+ * A planned visit.
+ */
+export type PlanId = string;
+
+/**
+ * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
+ */
+export type UnitId = string;
+
+/**
+ * A planned visit.
+ */
+export type PlanView = { 
+/**
+ * Which one.
+ */
+id: PlanId, 
+/**
+ * The village.
+ */
+village: UnitId, 
+/**
+ * Whom to visit.
+ */
+household: HouseholdId | null, 
+/**
+ * The household's name or label.
+ */
+household_label: string | null, 
+/**
+ * A code of the catalogue's `visit_type` list.
+ */
+visit_type: string, 
+/**
+ * When, `YYYY-MM-DD`.
+ */
+day: string, 
+/**
+ * `planned`, `done`, `cancelled`.
+ */
+status: string, 
+/**
+ * What is still owed: kinds of activity.
+ */
+kinds: Array<string>, 
+/**
+ * A note.
+ */
+note: string | null, 
+/**
+ * The visit on which something stayed undone.
+ */
+follows: VisitId | null, 
+/**
+ * The team.
+ */
+team: TeamId | null, 
+/**
+ * The member.
+ */
+user: UserId | null, 
+/**
+ * The visit that carried it out.
+ */
+visit: VisitId | null, 
+/**
+ * Its day has passed.
+ */
+overdue: boolean, 
+/**
+ * It has not reached the server.
+ */
+waiting: boolean, };
 
 /**
  * How far a visit has come on its way to the server.
@@ -430,96 +524,6 @@ disputed: boolean,
  * What a reviewer should look at: stable codes.
  */
 flags: Array<string>, };
-
-/**
- * A household.
- */
-export type HouseholdId = string;
-
-/**
- * A community digital team.
- */
-export type TeamId = string;
-
-/**
- * A planned visit.
- */
-export type PlanId = string;
-
-/**
- * An administrative unit's row: one unit over one period of validity. Never a bare official code, which is reused.
- */
-export type UnitId = string;
-
-/**
- * A visit; also the id of the event that recorded it.
- */
-export type VisitId = string;
-
-/**
- * A planned visit.
- */
-export type PlanView = { 
-/**
- * Which one.
- */
-id: PlanId, 
-/**
- * The village.
- */
-village: UnitId, 
-/**
- * Whom to visit.
- */
-household: HouseholdId | null, 
-/**
- * The household's name or label.
- */
-household_label: string | null, 
-/**
- * A code of the catalogue's `visit_type` list.
- */
-visit_type: string, 
-/**
- * When, `YYYY-MM-DD`.
- */
-day: string, 
-/**
- * `planned`, `done`, `cancelled`.
- */
-status: string, 
-/**
- * What is still owed: kinds of activity.
- */
-kinds: Array<string>, 
-/**
- * A note.
- */
-note: string | null, 
-/**
- * The visit on which something stayed undone.
- */
-follows: VisitId | null, 
-/**
- * The team.
- */
-team: TeamId | null, 
-/**
- * The member.
- */
-user: UserId | null, 
-/**
- * The visit that carried it out.
- */
-visit: VisitId | null, 
-/**
- * Its day has passed.
- */
-overdue: boolean, 
-/**
- * It has not reached the server.
- */
-waiting: boolean, };
 
 /**
  * The home screen.
@@ -903,14 +907,14 @@ village: string,
 groups: HouseholdGroups, };
 
 /**
- * Something that people must settle: a conflict of two entries, a need, feedback.
- */
-export type CaseId = string;
-
-/**
  * What names an op whatever device, epoch and number it arrives under.
  */
 export type OpUid = string;
+
+/**
+ * Something that people must settle: a conflict of two entries, a need, feedback.
+ */
+export type CaseId = string;
 
 /**
  * What was saved. It is on the disk.
@@ -1005,84 +1009,6 @@ to?: string,
 limit?: number, };
 
 /**
- * One activity of a form.
- */
-export type ActivityForm = { 
-/**
- * A kind of the catalogue.
- */
-kind: string, 
-/**
- * The answers so far, by field code.
- */
-fields: Record<string, JsonValue>, 
-/**
- * The activity that a correction continues.
- */
-id?: string, };
-
-/**
- * A visit as a form holds it: finished or not, right or not.
- */
-export type VisitForm = { 
-/**
- * The village.
- */
-village: string, 
-/**
- * The team.
- */
-team: string, 
-/**
- * The household; left out for group sessions and counter duty.
- */
-household?: string, 
-/**
- * A code of the catalogue's `visit_type` list.
- */
-visit_type: string, 
-/**
- * The day, `YYYY-MM-DD`.
- */
-day: string, 
-/**
- * How long it took, in minutes.
- */
-minutes?: number, 
-/**
- * Who came along.
- */
-members: Array<string>, 
-/**
- * What was done.
- */
-activities: Array<ActivityForm>, 
-/**
- * `absent` or `refused`, when nothing could be done.
- */
-result?: string, 
-/**
- * In free words.
- */
-summary?: string, 
-/**
- * A partner organisation that took part.
- */
-partner_org?: string, 
-/**
- * Why so many activities in one day.
- */
-quantity_reason?: string, 
-/**
- * Where it was: latitude and longitude in thousandths of a degree.
- */
-place?: [number, number], 
-/**
- * The plan that it carries out.
- */
-plan?: string, };
-
-/**
  * One activity inside a visit.
  */
 export type ActivityId = string;
@@ -1164,6 +1090,84 @@ note: string | null,
  * Whether the review is about the content that holds now.
  */
 current: boolean, };
+
+/**
+ * One activity of a form.
+ */
+export type ActivityForm = { 
+/**
+ * A kind of the catalogue.
+ */
+kind: string, 
+/**
+ * The answers so far, by field code.
+ */
+fields: Record<string, JsonValue>, 
+/**
+ * The activity that a correction continues.
+ */
+id?: string, };
+
+/**
+ * A visit as a form holds it: finished or not, right or not.
+ */
+export type VisitForm = { 
+/**
+ * The village.
+ */
+village: string, 
+/**
+ * The team.
+ */
+team: string, 
+/**
+ * The household; left out for group sessions and counter duty.
+ */
+household?: string, 
+/**
+ * A code of the catalogue's `visit_type` list.
+ */
+visit_type: string, 
+/**
+ * The day, `YYYY-MM-DD`.
+ */
+day: string, 
+/**
+ * How long it took, in minutes.
+ */
+minutes?: number, 
+/**
+ * Who came along.
+ */
+members: Array<string>, 
+/**
+ * What was done.
+ */
+activities: Array<ActivityForm>, 
+/**
+ * `absent` or `refused`, when nothing could be done.
+ */
+result?: string, 
+/**
+ * In free words.
+ */
+summary?: string, 
+/**
+ * A partner organisation that took part.
+ */
+partner_org?: string, 
+/**
+ * Why so many activities in one day.
+ */
+quantity_reason?: string, 
+/**
+ * Where it was: latitude and longitude in thousandths of a degree.
+ */
+place?: [number, number], 
+/**
+ * The plan that it carries out.
+ */
+plan?: string, };
 
 /**
  * One visit.
@@ -1594,6 +1598,23 @@ export type MonthArgs = {
 month?: string, };
 
 /**
+ * The same three numbers that are shown everywhere.
+ */
+export type CountTotals = { 
+/**
+ * What this phone shows, sent or not.
+ */
+recorded: number, 
+/**
+ * What the server has.
+ */
+confirmed: number, 
+/**
+ * What of it was approved.
+ */
+approved: number, };
+
+/**
  * One cell of the count.
  */
 export type Cell = { 
@@ -1625,23 +1646,6 @@ recorded: number,
  * How many the server has.
  */
 confirmed: number, };
-
-/**
- * The same three numbers that are shown everywhere.
- */
-export type CountTotals = { 
-/**
- * What this phone shows, sent or not.
- */
-recorded: number, 
-/**
- * What the server has.
- */
-confirmed: number, 
-/**
- * What of it was approved.
- */
-approved: number, };
 
 /**
  * The counts of a reporting month.
@@ -1901,6 +1905,31 @@ row: string | null,
 bytes: number, };
 
 /**
+ * What is not sent yet, as a file.
+ */
+export type RescueExport = { 
+/**
+ * What the file is called.
+ */
+name: string, 
+/**
+ * Its bytes in hex. Only the server can read them.
+ */
+bytes: string, 
+/**
+ * Changes in it.
+ */
+ops: number, 
+/**
+ * Visits among them.
+ */
+visits: number, 
+/**
+ * Drafts, which are not in it: they are no visits yet.
+ */
+drafts: number, };
+
+/**
  * An announcement.
  */
 export type AnnouncementId = string;
@@ -1948,6 +1977,11 @@ village: string,
 day?: string, };
 
 /**
+ * A campaign.
+ */
+export type CampaignId = string;
+
+/**
  * What a village did for one kind of a campaign: achieved activities, as this phone shows them, sent or not.
  */
 export type CampaignLine = { 
@@ -1971,11 +2005,6 @@ by_day: { [key in string]: number },
  * Targets that the village sees, from the top level down: whose, and how many.
  */
 targets: Array<[UnitId, number]>, };
-
-/**
- * A campaign.
- */
-export type CampaignId = string;
 
 /**
  * A campaign that holds for a village.
@@ -2238,6 +2267,222 @@ of: number,
 passed: boolean, };
 
 /**
+ * What an activity can name.
+ */
+export type SubjectsArgs = { 
+/**
+ * `business`, `product`, `market`, `person`, `case`.
+ */
+of: string, 
+/**
+ * The village.
+ */
+village: string, 
+/**
+ * The household that is visited.
+ */
+household?: string, 
+/**
+ * Products of this business only.
+ */
+business?: string, };
+
+/**
+ * Something that an activity can name.
+ */
+export type SubjectView = { 
+/**
+ * Which one.
+ */
+id: string, 
+/**
+ * Its name. For a need without words: its day.
+ */
+name: string, 
+/**
+ * A code for what it is more closely: a business's kind, a product's category, a person's age.
+ */
+detail: string | null, 
+/**
+ * In free words: when a market is held, whose product it is.
+ */
+words: string | null, 
+/**
+ * It belongs to the household that is visited.
+ */
+here: boolean, 
+/**
+ * It has not reached the server yet.
+ */
+waiting: boolean, };
+
+/**
+ * A business that is entered.
+ */
+export type BusinessCreateArgs = { 
+/**
+ * Drawn when the person pressed.
+ */
+call: string, 
+/**
+ * The village.
+ */
+village: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * `farm`, `shop`, `stall`, `cooperative`, `craft`.
+ */
+kind: string, 
+/**
+ * Whose it is.
+ */
+household?: string, };
+
+/**
+ * A product that is entered.
+ */
+export type ProductCreateArgs = { 
+/**
+ * Drawn when the person pressed.
+ */
+call: string, 
+/**
+ * The village.
+ */
+village: string, 
+/**
+ * Who makes or sells it.
+ */
+business: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * A code: `crop`, `livestock`, `food`, `craft`, `other`.
+ */
+category: string, };
+
+/**
+ * A person who is entered, and agreed to it.
+ */
+export type PersonCreateArgs = { 
+/**
+ * Drawn when the person pressed.
+ */
+call: string, 
+/**
+ * The village.
+ */
+village: string, 
+/**
+ * Where the person lives.
+ */
+household?: string, 
+/**
+ * The name.
+ */
+name: string, 
+/**
+ * `7-14`, `15-17`, `18-39`, `40-59`, `60+`.
+ */
+band?: string, 
+/**
+ * What the person agreed to.
+ */
+consent: ConsentArgs, };
+
+/**
+ * A target and how far the village is.
+ */
+export type TargetProgress = { 
+/**
+ * Set for the village itself, not for a unit above it.
+ */
+own: boolean, 
+/**
+ * What is counted, in Vietnamese.
+ */
+vi: string, 
+/**
+ * In English.
+ */
+en: string, 
+/**
+ * How much is wanted, in digits.
+ */
+goal: string, 
+/**
+ * What the village has, as this phone shows it; absent when it cannot be worked out here.
+ */
+so_far: string | null, 
+/**
+ * Last day.
+ */
+due: string | null, };
+
+/**
+ * What a member did.
+ */
+export type MemberActivity = { 
+/**
+ * Who.
+ */
+user: UserId, 
+/**
+ * The name that colleagues see.
+ */
+name: string, 
+/**
+ * `leader`, `deputy`, `member`.
+ */
+position: string | null, 
+/**
+ * The day of the last visit that is known here; a phone keeps those of 90 days.
+ */
+last_day: string | null, 
+/**
+ * Days since then.
+ */
+quiet_days: number | null, 
+/**
+ * Visits of the month.
+ */
+recorded: number, 
+/**
+ * Those among them that the server has.
+ */
+confirmed: number, };
+
+/**
+ * A team, its members and the targets of its village in a reporting month.
+ */
+export type TeamOverview = { 
+/**
+ * The team.
+ */
+team: TeamView, 
+/**
+ * Visits of the month in its villages, as this phone shows them.
+ */
+recorded: number, 
+/**
+ * Those among them that the server has.
+ */
+confirmed: number, 
+/**
+ * Its members: whoever was quiet the longest comes first.
+ */
+members: Array<MemberActivity>, 
+/**
+ * Published targets that are in force.
+ */
+targets: Array<TargetProgress>, };
+
+/**
  * A payment code as it was scanned.
  */
 export type PaymentCodeArgs = { 
@@ -2368,6 +2613,8 @@ export interface Messages {
   attention: [NoArgs, Array<OutboxOp>];
   /** A refused op has been dealt with. */
   dismiss: [ById, NoArgs];
+  /** What is not sent yet, as a file that only the server can read: for when it cannot be sent. */
+  rescue_export: [NoArgs, RescueExport];
   /** Announcements in force today. */
   announcements: [OnDay, Array<AnnouncementView>];
   /** Campaigns that hold for a village, with its own counts. */
@@ -2380,6 +2627,16 @@ export interface Messages {
   course: [CourseArgs, CourseContentView];
   /** Scores a quiz and keeps the result. */
   quiz: [QuizArgs, QuizView];
+  /** What an activity can name: businesses, products, markets, persons, needs. */
+  subjects: [SubjectsArgs, Array<SubjectView>];
+  /** Enters a business. */
+  business_create: [BusinessCreateArgs, Saved];
+  /** Enters a product. */
+  product_create: [ProductCreateArgs, Saved];
+  /** Enters a person, who agreed to it. */
+  person_create: [PersonCreateArgs, Saved];
+  /** The teams that this person leads, with their members and targets. */
+  team_overview: [OnDay, Array<TeamOverview>];
   /** The catalogue of activities: what a form asks. */
   catalogue: [NoArgs, JsonValue];
   /** Reads a payment code. Account and name are dropped while reading. */
