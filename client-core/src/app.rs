@@ -23,9 +23,9 @@ use sync_protocol::decide::reporting_month;
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
 use sync_protocol::indicator::{Indicators, View};
-use sync_protocol::op::{ApproveVisit, Intent, MoveRow, ResolveCase, ReturnVisit, VisitRef, VoidVisit};
+use sync_protocol::op::{ApproveVisit, CreateRow, Intent, MoveRow, ResolveCase, ReturnVisit, VisitRef, VoidVisit};
 use sync_protocol::qr::{PaymentQr, acquirers};
-use sync_protocol::row::RowType;
+use sync_protocol::row::{ByKey, GroupKey, RowType};
 use sync_protocol::workflow::VisitStatus;
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ pub use views::*;
 
 use crate::error::{Error, Refused};
 use crate::store::*;
-use crate::sync::{Event, Failure, Instruction, Session};
+use crate::sync::{Event, Failure, Instruction, Session, rescue_file};
 use crate::{Random, Store};
 
 /// Why a call did not do what was asked.
@@ -68,6 +68,14 @@ impl Problem {
         )
     }
 
+    fn of_practice() -> Self {
+        Self::new(
+            "practice",
+            "Đang tập dượt: không gửi và không xuất được.",
+            "This is practice: nothing can be sent or written.",
+        )
+    }
+
     fn of_findings(findings: Vec<FormFinding>) -> Self {
         let first = findings.first();
         Self {
@@ -90,6 +98,9 @@ impl From<Error> for Problem {
     }
 }
 
+/// What would reach beyond a practice store.
+const NOT_IN_PRACTICE: [&str; 4] = ["device_key", "enrolled", "access_token", "rescue_export"];
+
 /// What a call ends with.
 pub type Answer<T> = Result<T, Problem>;
 
@@ -98,6 +109,7 @@ pub struct App {
     store: Store,
     session: Session,
     random: Box<dyn Random>,
+    is_practice: bool,
 }
 
 impl std::fmt::Debug for App {
@@ -118,6 +130,9 @@ macro_rules! messages {
             /// # Errors
             /// A [`Problem`] that a person can act on.
             pub fn call(&mut self, name: &str, args: Json, now: ClaimedMs) -> Answer<Json> {
+                if self.is_practice && NOT_IN_PRACTICE.contains(&name) {
+                    return Err(Problem::of_practice());
+                }
                 match name {
                     $(stringify!($name) => give(self.$name(read::<$args>(args)?, now)?),)+
                     _ => Err(Problem::usage(name)),
@@ -272,6 +287,8 @@ messages! {
     attention(NoArgs) -> Vec<OutboxOp>;
     /// A refused op has been dealt with.
     dismiss(ById) -> NoArgs;
+    /// What is not sent yet, as a file that only the server can read: for when it cannot be sent.
+    rescue_export(NoArgs) -> RescueExport;
     /// Announcements in force today.
     announcements(OnDay) -> Vec<AnnouncementView>;
     /// Campaigns that hold for a village, with its own counts.
@@ -284,6 +301,16 @@ messages! {
     course(CourseArgs) -> CourseContentView;
     /// Scores a quiz and keeps the result.
     quiz(QuizArgs) -> QuizView;
+    /// What an activity can name: businesses, products, markets, persons, needs.
+    subjects(SubjectsArgs) -> Vec<SubjectView>;
+    /// Enters a business.
+    business_create(BusinessCreateArgs) -> Saved;
+    /// Enters a product.
+    product_create(ProductCreateArgs) -> Saved;
+    /// Enters a person, who agreed to it.
+    person_create(PersonCreateArgs) -> Saved;
+    /// The teams that this person leads, with their members and targets.
+    team_overview(OnDay) -> Vec<TeamOverview>;
     /// The catalogue of activities: what a form asks.
     catalogue(NoArgs) -> Json;
     /// Reads a payment code. Account and name are dropped while reading.
@@ -295,7 +322,16 @@ messages! {
 impl App {
     /// A phone on an open store.
     pub fn new(store: Store, random: Box<dyn Random>) -> Self {
-        Self { store, session: Session::new(), random }
+        Self { store, session: Session::new(), random, is_practice: false }
+    }
+
+    /// A phone to practise on: a made-up village in memory. It talks to no server and is gone when it is dropped.
+    ///
+    /// # Errors
+    /// [`Problem`] when there is no memory for it.
+    pub fn practice(display_name: &str, mut random: Box<dyn Random>) -> Answer<Self> {
+        let store = Store::practice(display_name, &mut *random)?;
+        Ok(Self { store, session: Session::new(), random, is_practice: true })
     }
 
     /// The store, for a host that does more than screens do.
@@ -319,6 +355,9 @@ impl App {
     }
 
     fn sync(&mut self, event: Event) -> Answer<Instruction> {
+        if self.is_practice {
+            return Err(Problem::of_practice());
+        }
         Ok(self.session.on(&mut self.store, &mut *self.random, event)?)
     }
 
@@ -336,6 +375,7 @@ impl App {
             month: reporting_month(Day::of_ms(now.0)).to_string(),
             schema: SCHEMA,
             catalogue: Catalogue::shipped().version().to_owned(),
+            practice: self.is_practice,
         })
     }
 
@@ -453,9 +493,9 @@ impl App {
 
     fn household_create(&mut self, args: HouseholdCreateArgs, now: ClaimedMs) -> Answer<Saved> {
         let groups = args.groups.groups(None, Day::of_ms(now.0))?;
-        let body = sync_protocol::op::CreateRow {
+        let body = CreateRow {
             scope: ScopeId(args.village),
-            groups: sync_protocol::row::ByKey(groups.into_iter().collect()),
+            groups: ByKey(groups.into_iter().collect()),
             id: None,
             ext: Ext::default(),
         };
@@ -468,7 +508,7 @@ impl App {
         let body = sync_protocol::op::SetGroups {
             id: args.id,
             base_ver: ver(&args.seen_ver)?,
-            groups: sync_protocol::row::ByKey(groups.into_iter().collect()),
+            groups: ByKey(groups.into_iter().collect()),
             ext: Ext::default(),
         };
         self.save(args.call, Intent::HouseholdSet(body), now)
@@ -633,9 +673,9 @@ impl App {
         };
         let assignee = PlanAssignee { team: TeamId(args.team), user: args.user.map(UserId), ext: Ext::default() };
         let groups = [(plan::TASK, Raw(task.cbor())), (plan::ASSIGNEE, Raw(assignee.cbor()))];
-        let body = sync_protocol::op::CreateRow {
+        let body = CreateRow {
             scope: ScopeId(args.village),
-            groups: sync_protocol::row::ByKey(groups.into_iter().collect()),
+            groups: ByKey(groups.into_iter().collect()),
             id: None,
             ext: Ext::default(),
         };
@@ -749,6 +789,60 @@ impl App {
     fn dismiss(&mut self, args: ById, _: ClaimedMs) -> Answer<NoArgs> {
         self.store.dismiss(OpUid(args.id))?;
         Ok(NoArgs {})
+    }
+
+    fn subjects(&mut self, args: SubjectsArgs, _: ClaimedMs) -> Answer<Vec<SubjectView>> {
+        let wanted = SubjectFilter {
+            village: ScopeId(args.village),
+            household: args.household.map(HouseholdId),
+            business: args.business.map(BusinessId),
+        };
+        Ok(match args.of.as_str() {
+            "business" => self.store.businesses_to_pick(wanted)?,
+            "product" => self.store.products_to_pick(wanted)?,
+            "person" => self.store.persons_to_pick(wanted)?,
+            "case" => self.store.device_needs(wanted)?,
+            "market" => {
+                let view = |market: MarketView| SubjectView {
+                    id: market.id.0,
+                    name: market.name,
+                    detail: None,
+                    words: market.days,
+                    here: false,
+                    waiting: false,
+                };
+                self.store.markets()?.into_iter().map(view).collect()
+            }
+            other => return Err(Problem::usage(other)),
+        })
+    }
+
+    fn business_create(&mut self, args: BusinessCreateArgs, now: ClaimedMs) -> Answer<Saved> {
+        let body = create(args.village, args.groups());
+        self.save(args.call, Intent::BusinessCreate(body), now)
+    }
+
+    fn product_create(&mut self, args: ProductCreateArgs, now: ClaimedMs) -> Answer<Saved> {
+        let body = create(args.village, args.groups());
+        self.save(args.call, Intent::ProductCreate(body), now)
+    }
+
+    fn person_create(&mut self, args: PersonCreateArgs, now: ClaimedMs) -> Answer<Saved> {
+        let body = create(args.village, args.groups(Day::of_ms(now.0)));
+        self.save(args.call, Intent::PersonCreate(body), now)
+    }
+
+    fn team_overview(&mut self, args: OnDay, now: ClaimedMs) -> Answer<Vec<TeamOverview>> {
+        let day = self.day(args.day.as_deref(), now)?;
+        Ok(self.store.team_overview(day)?)
+    }
+
+    fn rescue_export(&mut self, _: NoArgs, now: ClaimedMs) -> Answer<RescueExport> {
+        let drafts = self.store.drafts()?.len() as u64;
+        let file = rescue_file(&mut self.store, &mut *self.random)?;
+        let bytes = file.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = format!("thon-so-cuu-ho-{}.thonso", Day::of_ms(now.0));
+        Ok(RescueExport { name, bytes, ops: file.ops, visits: file.visits, drafts })
     }
 
     fn catalogue(&mut self, _: NoArgs, _: ClaimedMs) -> Answer<Json> {
@@ -870,6 +964,10 @@ impl App {
             form,
         })
     }
+}
+
+fn create(village: Uuid, groups: Vec<(GroupKey, Raw)>) -> CreateRow {
+    CreateRow { scope: ScopeId(village), groups: ByKey(groups.into_iter().collect()), id: None, ext: Ext::default() }
 }
 
 /// What a case is about, as a code for the screen.

@@ -14,12 +14,15 @@ mod kv;
 mod learning;
 mod notices;
 mod outbox;
+mod overview;
 mod pack;
+mod practice;
 mod queries;
 mod registers;
 mod rescue;
 mod schema;
 mod search;
+mod subjects;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "museum")]
@@ -45,11 +48,13 @@ pub use kv::{Enrolment, Held, Identity, SyncState};
 pub use learning::{CourseView, Taken};
 pub use notices::{AnnouncementView, CampaignLine, CampaignView, MarketView};
 pub use outbox::{OpState, OutboxOp};
+pub use overview::{MemberActivity, TargetProgress, TeamOverview};
 pub use queries::*;
 pub use registers::{BusinessView, PersonView, ProductView, TargetView};
 pub use rescue::Rescue;
 pub use schema::SCHEMA;
 pub use search::{HouseholdHit, NewHousehold, Similar};
+pub use subjects::{SubjectFilter, SubjectView};
 #[cfg(feature = "museum")]
 pub use trial::Damage;
 pub use view::{Saved, VisitEntry};

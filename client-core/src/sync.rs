@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use serde::Serialize;
-use sync_protocol::cbor::{self, Cbor};
+use sync_protocol::cbor::{self, Bytes, Cbor};
 use sync_protocol::ids::*;
 use sync_protocol::museum::{self, Exhibit};
-use sync_protocol::op::signing_input;
+use sync_protocol::op::{Op, OpName, signing_input};
 use sync_protocol::outcome::Verdict;
+use sync_protocol::rescue;
 use sync_protocol::row::BucketId;
 use sync_protocol::wire::*;
 
@@ -959,6 +960,45 @@ fn write_run(key: &SigningKey, device: DeviceId, epoch: Epoch, run: Run, body: &
     let (first, second) = run.halves();
     write_run(key, device, epoch, first, body)?;
     write_run(key, device, epoch, second, body)
+}
+
+/// What is not sent yet, as a file for the operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RescueFile {
+    /// The file: only the server can read it.
+    pub bytes: Vec<u8>,
+    /// Ops in it.
+    pub ops: u64,
+    /// Visits among them.
+    pub visits: u64,
+}
+
+/// Writes what waits as a rescue file (docs/PROTOCOL.md, "Rescue files"). Changes nothing: what waits goes on waiting, and
+/// what the server got both ways counts once. Needs no room on the phone.
+///
+/// # Errors
+/// [`Error::NotEnrolled`] before the first enrolment; damage.
+pub fn rescue_file(store: &mut Store, random: &mut dyn Random) -> Result<RescueFile> {
+    let mut nonce = [0; rescue::NONCE_BYTES];
+    random.fill(&mut nonce);
+    let call = random_u64(random) as u32;
+    store.read(|db| {
+        let (asked, hello) = hello(db, call, false)?;
+        let identity = db.identity_row()?;
+        let mut body = Vec::new();
+        let sealed = seal_hello(&hello, &identity.sync_key);
+        write_frame(FrameKind::Hello, &sealed, Effort::Phone, &mut body).map_err(|_| Error::StoreDamaged)?;
+        let key = db.device_key()?;
+        let (mut ops, mut visits) = (0, 0);
+        for run in db.runs(usize::MAX, usize::MAX)? {
+            ops += run.ops.len() as u64;
+            let is_visit = |op: &&Bytes| Op::read(&op.0).is_ok_and(|op| op.code == OpName::VisitRecord.code());
+            visits += run.ops.iter().filter(is_visit).count() as u64;
+            write_run(&key, identity.device, asked.epoch, run, &mut body)?;
+        }
+        let bytes = rescue::seal(identity.session, &identity.sync_key, nonce, &body).ok_or(Error::StoreDamaged)?;
+        Ok(RescueFile { bytes, ops, visits })
+    })
 }
 
 /// What carries a request to the server and brings its answer.

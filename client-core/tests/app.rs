@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use support::*;
 use sync_protocol::access::Role;
 use sync_protocol::cbor::{Cbor, Ext, Raw};
-use sync_protocol::entity::{MemberIdentity, household, team_member};
-use sync_protocol::ids::HouseholdId;
+use sync_protocol::entity::{MemberIdentity, TargetGoal, TargetState, household, target, team_member};
+use sync_protocol::ids::{Day, HouseholdId};
 use sync_protocol::op::{Intent, MergeHouseholds};
 use sync_protocol::row::RowType;
 
@@ -329,4 +329,110 @@ fn a_payment_code_keeps_the_bank_and_nothing_of_the_account() {
     let read = ask(&mut app, "payment_code", json!({"text": format!("  {code}\n")}));
     assert_eq!((&read["bin"], &read["fields"]["acquirer_bin"]), (&json!("970405"), &json!("970405")));
     assert!(!read.to_string().contains("1234567890123"), "the account: {read}");
+}
+
+#[test]
+fn practice_is_a_whole_visit_that_nothing_leaves() {
+    let mut app = App::practice("Vàng Thị Mỷ", Box::new(Seeded(7))).unwrap();
+    assert_eq!(ask(&mut app, "state", json!({}))["practice"], true);
+    let households = ask(&mut app, "households", json!({"query": ""}));
+    assert_eq!(households.as_array().unwrap().len(), 5);
+    let found = ask(&mut app, "households", json!({"query": "mau 2"}));
+    assert_eq!(found[0]["label"], "Hộ mẫu 2: nhà sàn");
+    let place = &ask(&mut app, "places", json!({}))[0];
+    let form = json!({
+        "village": place["village"]["id"], "team": place["teams"][0]["id"], "household": found[0]["id"],
+        "visit_type": "household", "day": "2026-11-20", "activities": done(),
+    });
+    let draft = ask(&mut app, "draft_begin", json!({"call": call(1), "form": form}))["id"].clone();
+    assert_eq!(ask(&mut app, "form_check", json!({"form": form})), json!([]));
+    ask(&mut app, "draft_finish", json!({"id": draft, "form": form, "submit": true}));
+    assert_eq!(ask(&mut app, "visits", json!({})).as_array().unwrap().len(), 1);
+    for name in ["rescue_export", "device_key", "access_token"] {
+        assert_eq!(refused(&mut app, name, json!({})).code, "practice", "{name}");
+    }
+    assert_eq!(app.sync_start(true, NOW).unwrap_err().code, "practice");
+}
+
+#[test]
+fn a_business_and_its_product_are_entered_once_and_offered_from_then_on() {
+    let (mut server, mut app) = phone();
+    let business = json!({
+        "call": call(1), "village": village_a(), "household": id(11), "name": " Quán nước bà Nam ", "kind": "shop",
+    });
+    let saved = ask(&mut app, "business_create", business.clone());
+    assert_eq!(ask(&mut app, "business_create", business)["row"], saved["row"], "one press, one business");
+    let product = json!({
+        "call": call(2), "village": village_a(), "business": saved["row"], "name": "Chè tươi", "category": "crop",
+    });
+    ask(&mut app, "product_create", product);
+    let list = |app: &mut App, of: &str, household: u64| {
+        ask(app, "subjects", json!({"of": of, "village": village_a(), "household": id(household)}))
+    };
+    let businesses = list(&mut app, "business", 11);
+    assert_eq!((&businesses[0]["name"], &businesses[0]["here"]), (&json!("Quán nước bà Nam"), &json!(true)));
+    assert_eq!(businesses[0]["waiting"], true);
+    assert_eq!(list(&mut app, "business", 12)[0]["here"], false, "another household sees it too, further down");
+    let products = list(&mut app, "product", 11);
+    assert_eq!((&products[0]["name"], &products[0]["words"]), (&json!("Chè tươi"), &json!("Quán nước bà Nam")));
+    let other = json!({"of": "product", "village": village_a(), "business": id(99)});
+    assert_eq!(ask(&mut app, "subjects", other), json!([]));
+
+    // A village that keeps no persons says so, in words.
+    let consent = json!({
+        "purposes": ["visit_log"], "notice_version": "1", "language": "vi", "method": "spoken_witnessed",
+        "withdrawn": false,
+    });
+    let person = json!({
+        "call": call(3), "village": village_a(), "household": id(11), "name": "Nguyễn Thị Mẫu", "consent": consent,
+    });
+    assert_eq!(refused(&mut app, "person_create", person).code, "persons_not_kept");
+    assert_eq!(list(&mut app, "person", 11), json!([]));
+
+    sync(&mut app, &mut server);
+    assert_eq!(list(&mut app, "business", 11)[0]["waiting"], false);
+    assert_eq!(ask(&mut app, "attention", json!({})), json!([]));
+}
+
+#[test]
+fn whoever_leads_a_team_sees_what_it_did_and_nobody_else_does() {
+    let (mut server, mut app) = phone();
+    assert_eq!(ask(&mut app, "team_overview", json!({})), json!([]), "a member leads none");
+    for (n, name) in [(1, "Vàng Thị Mỷ"), (2, "Sùng A Mẫu")] {
+        let who = MemberIdentity { team: team(), user: user(n), display_name: name.into(), ext: Ext::default() };
+        let values = vec![(team_member::IDENTITY, Raw(who.cbor()))];
+        server.put_register(village_a().into(), RowType::TEAM_MEMBER, id(0x7e00 + n), values);
+    }
+    for (n, published) in [(1, Some(Day(20_000))), (2, None)] {
+        let goal =
+            TargetGoal { indicator: None, kind: Some("vneid_level2".into()), value: "10".into(), ext: Ext::default() };
+        let state = TargetState { role: "commune_officer".into(), published, ext: Ext::default() };
+        let values = vec![(target::GOAL, Raw(goal.cbor())), (target::STATE, Raw(state.cbor()))];
+        server.put_register(village_a().into(), RowType::TARGET, id(0x7a00 + n), values);
+    }
+    server.grant(user(1), &[(village_a(), Role::TeamLeader)]);
+    sync(&mut app, &mut server);
+    let record = |app: &mut App, n: u64, household: u64| {
+        let form = with(&form(Some(household)), done());
+        let draft = ask(app, "draft_begin", json!({"call": call(n), "form": form}))["id"].clone();
+        ask(app, "draft_finish", json!({"id": draft, "form": form, "submit": true}));
+    };
+    record(&mut app, 1, 11);
+    sync(&mut app, &mut server);
+    record(&mut app, 2, 12);
+    let teams = ask(&mut app, "team_overview", json!({}));
+    assert_eq!(teams[0]["team"]["id"], json!(team()));
+    assert_eq!((&teams[0]["recorded"], &teams[0]["confirmed"]), (&json!(2), &json!(1)));
+    let members = teams[0]["members"].as_array().unwrap();
+    let shown = |at: usize| (&members[at]["name"], &members[at]["recorded"], &members[at]["quiet_days"]);
+    assert_eq!(shown(0), (&json!("Sùng A Mẫu"), &json!(0), &Value::Null), "whoever was never seen comes first");
+    assert_eq!(shown(1), (&json!("Vàng Thị Mỷ"), &json!(2), &json!(0)));
+    assert_eq!(members[1]["confirmed"], 1);
+    let target = &teams[0]["targets"][0];
+    assert_eq!((&target["own"], &target["goal"], &target["so_far"]), (&json!(true), &json!("10"), &json!("2")));
+    assert_eq!(teams[0]["targets"].as_array().unwrap().len(), 1, "a draft of a target is nobody's business");
+
+    let later = ask(&mut app, "team_overview", json!({"day": "2026-12-04"}));
+    let mine = &later[0]["members"][1];
+    assert_eq!((&mine["quiet_days"], &mine["last_day"]), (&json!(14), &json!("2026-11-20")));
 }

@@ -25,6 +25,7 @@ use crate::reading::reports::ReportQuery;
 use crate::reorganisation::{Assignment, NewReorganisation, PreviewQuery};
 use crate::seed;
 use crate::startup::{Instance, machine_clock, machine_random};
+use crate::sync::RescueTaken;
 use crate::work::{rebuild_projections, verify_audit, verify_digests};
 
 /// Thôn Số: máy chủ / the server.
@@ -109,6 +110,15 @@ enum Command {
         /// A file that does not exist yet.
         #[arg(long)]
         to: PathBuf,
+    },
+    /// Take in rescue files: what phones could not send. Through the same door as a sync; a second time changes nothing.
+    ImportRescue {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print one JSON object for each file instead of text.
+        #[arg(long)]
+        json: bool,
     },
     /// Check audit chains and digests; say what is wrong.
     Doctor,
@@ -291,6 +301,30 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             open()?.backup(&to)?;
             println!("{}", to.display());
         }
+        Command::ImportRescue { files, json } => {
+            let instance = open()?;
+            let runtime = runtime()?;
+            let mut all_well = true;
+            for path in files {
+                let taken = std::fs::read(&path)
+                    .map_err(Failure::from)
+                    .and_then(|file| runtime.block_on(instance.sync.take_rescue(&file)).map_err(Failure::from));
+                match taken {
+                    Ok(taken) => {
+                        all_well &= taken.problems.is_empty();
+                        print_rescue(&path, &taken, json)?;
+                    }
+                    Err(error) => {
+                        all_well = false;
+                        eprintln!("thonso: {}: {error}", path.display());
+                    }
+                }
+            }
+            instance.keep_high_water()?;
+            if !all_well {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Doctor => return doctor(&open()?),
         Command::RebuildProjections => {
             let instance = open()?;
@@ -434,6 +468,23 @@ async fn wait_for_stop() {
         }
     }
     drop(interrupt.await);
+}
+
+fn print_rescue(path: &Path, taken: &RescueTaken, json: bool) -> Result<(), Failure> {
+    if json {
+        println!("{}", serde_json::to_string(taken)?);
+        return Ok(());
+    }
+    let RescueTaken { user, ops, known, applied, with_case, deferred, rejected, problems } = taken;
+    println!(
+        "{}: {user}, {ops} changes: {known} were here already, {applied} applied, {with_case} with a case, {deferred} kept \
+         for later, {rejected} refused",
+        path.display()
+    );
+    for problem in problems {
+        println!("  not taken: {problem}");
+    }
+    Ok(())
 }
 
 fn print_sample(seeded: &seed::Seeded, json: bool) {

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "museum")]
 mod exhibits;
+mod rescue;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -29,6 +30,8 @@ use crate::keys::CursorKey;
 use crate::principal::{above, principal};
 use crate::storage::{BucketRow, Device, LoggedOp, Outbox, StorageError, Store, Tx};
 use crate::work::{AuditBody, Work, commits_of, wire_gen};
+
+pub use rescue::{RescueError, RescueTaken};
 
 /// Most bytes of rows in one answer when the phone names no budget.
 const BUDGET_DEFAULT: usize = 256 * 1024;
@@ -791,6 +794,15 @@ pub fn server_epoch_of(tx: &mut dyn Tx) -> Result<u16, StorageError> {
 }
 
 fn read_request(body: &[u8]) -> Result<Request, SyncError> {
+    let request = read_frames(body)?;
+    if request.ops.iter().map(|(_, frame)| frame.ops.len()).sum::<usize>() > BATCH_OPS_MAX {
+        return Err(SyncError::TooManyOps);
+    }
+    Ok(request)
+}
+
+/// Takes a request apart, however many ops are in it.
+fn read_frames(body: &[u8]) -> Result<Request, SyncError> {
     let mut frames = Frames::new(body).enumerate();
     let sealed = match frames.next() {
         Some((_, Ok((FrameKind::Hello, payload)))) => {
@@ -800,23 +812,16 @@ fn read_request(body: &[u8]) -> Result<Request, SyncError> {
         Some(_) | None => return Err(SyncError::NoHello("no_hello".into())),
     };
     let mut request = Request { sealed, ops: Vec::new(), problems: Vec::new() };
-    let mut count = 0;
     for (at, frame) in frames {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         match frame {
             Ok((FrameKind::Ops, payload)) => match cbor::read::<OpsFrame>(&payload) {
-                Ok(ops) => {
-                    count += ops.ops.len();
-                    request.ops.push((at, ops));
-                }
+                Ok(ops) => request.ops.push((at, ops)),
                 Err(fault) => request.problems.push(problem(fault, at, None)),
             },
             Ok(_) => request.problems.push(problem("frame_kind_unexpected", at, None)),
             Err(fault) => request.problems.push(problem(fault, at, None)),
         }
-    }
-    if count > BATCH_OPS_MAX {
-        return Err(SyncError::TooManyOps);
     }
     Ok(request)
 }

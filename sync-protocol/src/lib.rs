@@ -27,6 +27,7 @@ pub mod qr;
 pub mod quality;
 pub mod recognition_flow;
 pub mod report;
+pub mod rescue;
 pub mod row;
 pub mod similar;
 pub mod team;

@@ -8,7 +8,7 @@ mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::calendar::{CalendarError, Holidays, vi_date};
+use crate::calendar::{Holidays, Weekday, vi_date};
 use crate::catalogue::QUANTITY_CAP;
 use crate::fold::fold;
 use crate::ids::{Day, UserId, VisitId};
@@ -17,12 +17,16 @@ use crate::ids::{Day, UserId, VisitId};
 pub const TEAM_FIRST_DAYS: u32 = 3;
 
 /// From which day on the commune sees what was noticed in visits of which the last arrived on `received`: the team first
-/// gets [`TEAM_FIRST_DAYS`] working days to look at it and put right what is wrong.
-///
-/// # Errors
-/// [`CalendarError`] when the holidays of these days are not known.
-pub fn shown_to_the_office_from(received: Day, holidays: &Holidays) -> Result<Day, CalendarError> {
-    holidays.add_working_days(received, TEAM_FIRST_DAYS)
+/// gets [`TEAM_FIRST_DAYS`] working days to look at it and put right what is wrong. Where the holidays are not known yet,
+/// weekends alone are left out.
+pub fn shown_to_the_office_from(received: Day, holidays: &Holidays) -> Day {
+    let is_working = |day: Day| holidays.is_working(day).unwrap_or(!Weekday::of(day).is_weekend());
+    let (mut day, mut left) = (received, TEAM_FIRST_DAYS);
+    while left > 0 {
+        day = Day(day.0 + 1);
+        left -= u32::from(is_working(day));
+    }
+    day
 }
 
 /// A place in thousandths of a degree.

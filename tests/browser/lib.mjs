@@ -65,6 +65,12 @@ export async function startServer(more = []) {
     sample,
     start,
     stop,
+    /** Runs a command of the server on its data folder; best while it is stopped. */
+    command: (...words) => {
+      const ended = spawnSync(SERVER, ['--data', data, ...words], { encoding: 'utf8' });
+      assert.equal(ended.status, 0, ended.stderr);
+      return ended.stdout;
+    },
     end: async () => {
       await stop();
       await rm(data, { recursive: true, force: true });

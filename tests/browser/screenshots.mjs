@@ -16,6 +16,8 @@ async function screens(page) {
     activities: [{ kind: 'vneid_level2', fields: { step: 'activated' } }],
   };
   const draft = await ask(page, 'draft_begin', { call: crypto.randomUUID(), form });
+  const asked = { ...form, activities: [{ kind: 'payment_qr_point', fields: {} }] };
+  const business = await ask(page, 'draft_begin', { call: crypto.randomUUID(), form: asked });
   const [course] = await ask(page, 'courses');
   return [
     ['home', ''],
@@ -25,6 +27,7 @@ async function screens(page) {
     ['household-edit', `household-edit/${household.id}`],
     ['new-visit', 'new-visit'],
     ['draft', `draft/${draft.id}`],
+    ['draft-business', `draft/${business.id}`],
     ['visit', `visit/${visits[0].id}`],
     ['returned', 'lists/returned'],
     ['conflicts', 'lists/conflicts'],
@@ -36,6 +39,8 @@ async function screens(page) {
     ['courses', 'courses'],
     ['course', `courses/${course.code}`],
     ['more', 'more'],
+    ['help', 'help'],
+    ['team', 'team'],
     ['settings', 'settings'],
   ];
 }

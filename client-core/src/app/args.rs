@@ -99,6 +99,58 @@ args! {
         /// The phone, as typed.
         pub phone: Option<String>,
     }
+    /// What an activity can name.
+    pub struct SubjectsArgs {
+        /// `business`, `product`, `market`, `person`, `case`.
+        pub of: String,
+        /// The village.
+        pub village: Uuid,
+        /// The household that is visited.
+        pub household: Option<Uuid>,
+        /// Products of this business only.
+        pub business: Option<Uuid>,
+    }
+    /// A business that is entered.
+    pub struct BusinessCreateArgs {
+        /// Drawn when the person pressed.
+        pub call: Uuid,
+        /// The village.
+        pub village: Uuid,
+        /// Its name.
+        pub name: String,
+        /// `farm`, `shop`, `stall`, `cooperative`, `craft`.
+        pub kind: String,
+        /// Whose it is.
+        pub household: Option<Uuid>,
+    }
+    /// A product that is entered.
+    pub struct ProductCreateArgs {
+        /// Drawn when the person pressed.
+        pub call: Uuid,
+        /// The village.
+        pub village: Uuid,
+        /// Who makes or sells it.
+        pub business: Uuid,
+        /// Its name.
+        pub name: String,
+        /// A code: `crop`, `livestock`, `food`, `craft`, `other`.
+        pub category: String,
+    }
+    /// A person who is entered, and agreed to it.
+    pub struct PersonCreateArgs {
+        /// Drawn when the person pressed.
+        pub call: Uuid,
+        /// The village.
+        pub village: Uuid,
+        /// Where the person lives.
+        pub household: Option<Uuid>,
+        /// The name.
+        pub name: String,
+        /// `7-14`, `15-17`, `18-39`, `40-59`, `60+`.
+        pub band: Option<String>,
+        /// What the person agreed to.
+        pub consent: ConsentArgs,
+    }
     /// What is entered about a household. What is left out stays as it was.
     pub struct HouseholdGroups {
         /// What the village calls it.
@@ -415,5 +467,57 @@ impl HouseholdGroups {
             groups.push((household::CONSENT, Raw(consent.cbor())));
         }
         Ok(groups)
+    }
+}
+
+impl BusinessCreateArgs {
+    /// The groups of the row.
+    pub(super) fn groups(&self) -> Vec<(GroupKey, Raw)> {
+        let name = self.name.trim().to_owned();
+        let identity = BusinessIdentity { name, kind: self.kind.clone(), ext: Ext::default() };
+        let owner = self.household.map(|household| {
+            let owner = BusinessOwner { household: HouseholdId(household), ext: Ext::default() };
+            (business::OWNER, Raw(owner.cbor()))
+        });
+        std::iter::once((business::IDENTITY, Raw(identity.cbor()))).chain(owner).collect()
+    }
+}
+
+impl ProductCreateArgs {
+    /// The groups of the row.
+    pub(super) fn groups(&self) -> Vec<(GroupKey, Raw)> {
+        let identity = ProductIdentity {
+            business: BusinessId(self.business),
+            name: self.name.trim().to_owned(),
+            category: self.category.clone(),
+            ext: Ext::default(),
+        };
+        vec![(product::IDENTITY, Raw(identity.cbor()))]
+    }
+}
+
+impl PersonCreateArgs {
+    /// The groups of the row.
+    pub(super) fn groups(&self, today: Day) -> Vec<(GroupKey, Raw)> {
+        let ext = Ext::default;
+        let name = PersonName { display_name: self.name.trim().to_owned(), ext: ext() };
+        let consent = Consent {
+            purposes: self.consent.purposes.clone(),
+            notice_version: self.consent.notice_version.clone(),
+            language: self.consent.language.clone(),
+            method: self.consent.method.clone(),
+            given: today,
+            withdrawn: self.consent.withdrawn.then_some(today),
+            ext: ext(),
+        };
+        let mut groups = vec![(person::NAME, Raw(name.cbor())), (person::CONSENT, Raw(consent.cbor()))];
+        if let Some(household) = self.household {
+            let lives = PersonHousehold { household: HouseholdId(household), ext: ext() };
+            groups.push((person::HOUSEHOLD, Raw(lives.cbor())));
+        }
+        if let Some(band) = &self.band {
+            groups.push((person::BIRTH, Raw(PersonBirth { band: band.clone(), ext: ext() }.cbor())));
+        }
+        groups
     }
 }

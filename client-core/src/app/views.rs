@@ -37,6 +37,8 @@ views! {
         pub schema: u32,
         /// The catalogue's version.
         pub catalogue: String,
+        /// A made-up village to practise on, not the real one.
+        pub practice: bool,
     }
     /// The home screen.
     pub struct TodayView {
@@ -356,6 +358,22 @@ impl CourseContentView {
                 .collect(),
         }
     }
+}
+
+/// What is not sent yet, as a file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct RescueExport {
+    /// What the file is called.
+    pub name: String,
+    /// Its bytes in hex. Only the server can read them.
+    pub bytes: String,
+    /// Changes in it.
+    pub ops: u64,
+    /// Visits among them.
+    pub visits: u64,
+    /// Drafts, which are not in it: they are no visits yet.
+    pub drafts: u64,
 }
 
 impl FormFinding {

@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client_core::http::{OsRandom, Server};
 use client_core::store::*;
-use client_core::sync::{Ended, Failure, drive};
+use client_core::sync::{Ended, Failure, drive, rescue_file};
 use client_core::{Error, Location, Refused, Store};
 use serde_json::{Map, Value as Json, json};
 use sync_protocol::calendar::{Period as Span, PeriodKind};
@@ -139,6 +139,12 @@ enum Command {
     Outbox,
     /// Ops that were refused or are kept for later.
     Attention,
+    /// Ghi bản cứu hộ: những gì chưa gửi, chỉ máy chủ đọc được · write what is not sent yet as a file for the operator.
+    Rescue {
+        /// The file; must not exist yet.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// A refused op has been dealt with.
     Dismiss {
         /// The op's uid.
@@ -653,6 +659,15 @@ impl Field {
             Command::Outbox => {
                 let ops = self.store.outbox()?;
                 done(json!(ops), ops.iter().map(|op| self.op_line(op)).collect())
+            }
+            Command::Rescue { out } => {
+                let file = rescue_file(&mut self.store, &mut self.random)?;
+                let mut to = std::fs::File::create_new(&out).map_err(Error::File)?;
+                std::io::Write::write_all(&mut to, &file.bytes).map_err(Error::File)?;
+                to.sync_all().map_err(Error::File)?;
+                let vi = format!("Đã ghi {} thay đổi ({} chuyến thăm) vào {}.", file.ops, file.visits, out.display());
+                let en = format!("{} changes ({} visits) are in {}.", file.ops, file.visits, out.display());
+                done(json!({"ops": file.ops, "visits": file.visits, "file": out}), vec![self.say(vi, en)])
             }
             Command::Attention => {
                 let ops = self.store.needs_attention()?;

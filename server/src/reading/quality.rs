@@ -9,7 +9,7 @@ use sync_protocol::calendar::Holidays;
 use sync_protocol::catalogue::Catalogue;
 use sync_protocol::ids::*;
 use sync_protocol::indicator::Gathered;
-use sync_protocol::quality::{SeenVisit, Signal, TEAM_FIRST_DAYS, Thresholds, shown_to_the_office_from, signals};
+use sync_protocol::quality::{SeenVisit, Signal, Thresholds, shown_to_the_office_from, signals};
 use sync_protocol::row::{Row, RowType};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -170,9 +170,7 @@ impl Scoped<'_> {
         let received: BTreeMap<VisitId, Day> = visits.iter().map(|seen| (seen.visit, seen.received)).collect();
         let is_due = |signal: &Signal| {
             let last = signal.visits.iter().filter_map(|visit| received.get(visit)).max().copied().unwrap_or(today);
-            // Where the holidays are not known, weekends alone are counted out: a week holds as many working days.
-            let from = shown_to_the_office_from(last, Holidays::shipped()).unwrap_or(Day(last.0 + TEAM_FIRST_DAYS + 2));
-            from <= today
+            shown_to_the_office_from(last, Holidays::shipped()) <= today
         };
         let before = all.len();
         let shown: Vec<Signal> = if is_own { all } else { all.into_iter().filter(is_due).collect() };

@@ -49,6 +49,8 @@ impl Random for BrowserRandom {
 pub struct Core {
     pool: OpfsSAHPoolUtil,
     app: Option<App>,
+    /// A made-up village to practise on: in memory, beside the store and apart from it.
+    practice: Option<App>,
     file: Option<String>,
 }
 
@@ -73,6 +75,18 @@ fn pool_failure(error: impl std::fmt::Display) -> JsValue {
     )
 }
 
+fn answer(app: &mut App, name: &str, args: &str, now: f64) -> String {
+    let args: Value = serde_json::from_str(args).unwrap_or(Value::Null);
+    match app.call(name, args, claimed(now)) {
+        Ok(answer) => json!({"ok": answer}).to_string(),
+        Err(problem) => json!({"problem": problem}).to_string(),
+    }
+}
+
+fn practice_over() -> JsValue {
+    failure("practice_over", "Buổi tập dượt đã kết thúc.", "The practice is over.", "")
+}
+
 fn closed() -> JsValue {
     failure("closed", "Kho dữ liệu đang đóng.", "The store is closed.", "")
 }
@@ -87,7 +101,7 @@ impl Core {
             pool.resume().await.map_err(pool_failure)?;
         }
         pool.ensure_capacity(FILES).await.map_err(pool_failure)?;
-        Ok(Self { pool, app: None, file: None })
+        Ok(Self { pool, app: None, practice: None, file: None })
     }
 
     /// Names of the files in the pool.
@@ -133,11 +147,26 @@ impl Core {
     /// Answers a message: `{"ok": …}` or `{"problem": …}`. `now` is this phone's clock in ms.
     pub fn call(&mut self, name: &str, args: &str, now: f64) -> Result<String, JsValue> {
         let app = self.app.as_mut().ok_or_else(closed)?;
-        let args: Value = serde_json::from_str(args).unwrap_or(Value::Null);
-        Ok(match app.call(name, args, claimed(now)) {
-            Ok(answer) => json!({"ok": answer}).to_string(),
-            Err(problem) => json!({"problem": problem}).to_string(),
-        })
+        Ok(answer(app, name, args, now))
+    }
+
+    /// Begins to practise, from the beginning: whatever was practised before is gone.
+    pub fn practice_begin(&mut self, display_name: &str) -> Result<(), JsValue> {
+        self.app.as_ref().ok_or_else(closed)?;
+        let begun = App::practice(display_name, Box::new(BrowserRandom));
+        self.practice = Some(begun.map_err(|problem| JsValue::from_str(&json!(problem).to_string()))?);
+        Ok(())
+    }
+
+    /// Ends it: nothing of it stays.
+    pub fn practice_end(&mut self) {
+        self.practice = None;
+    }
+
+    /// Answers a message as [`Core::call`] does, from the made-up village.
+    pub fn practice_call(&mut self, name: &str, args: &str, now: f64) -> Result<String, JsValue> {
+        let app = self.practice.as_mut().ok_or_else(practice_over)?;
+        Ok(answer(app, name, args, now))
     }
 
     /// Begins a sync; gives what to do: bytes to post, or text that says that it is over.
@@ -161,12 +190,14 @@ impl Core {
     /// Closes the store and keeps hold of the files.
     pub fn close(&mut self) {
         self.app = None;
+        self.practice = None;
         self.file = None;
     }
 
     /// Closes the store and lets go of the files, so that another window may take them.
     pub fn release(&mut self) -> Result<(), JsValue> {
         self.app = None;
+        self.practice = None;
         self.file = None;
         self.pool.pause().map_err(pool_failure)
     }
@@ -174,6 +205,7 @@ impl Core {
     /// Closes the store and deletes every file of this person from the device.
     pub fn wipe(&mut self) -> Result<(), JsValue> {
         self.app = None;
+        self.practice = None;
         self.file = None;
         self.pool.clear().map_err(pool_failure)
     }

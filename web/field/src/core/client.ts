@@ -193,9 +193,16 @@ export function takeOver(): void {
   void navigator.locks.request(LOCK, { steal: true }, lead).catch(() => setLink('elsewhere'));
 }
 
+let practising = false;
+
+/** From here on this page asks about the made-up village, or about the real one again. */
+export function setPractising(on: boolean): void {
+  practising = on;
+}
+
 /** Asks the core. A repeated question is answered once: `call` ids are drawn by the caller. */
 export function ask<N extends CallName>(name: N, args: Args<N>): Promise<Answer<N>> {
-  const question: Ask = { t: 'ask', id: crypto.randomUUID(), name, args, at_ms: Date.now() };
+  const question: Ask = { t: 'ask', id: crypto.randomUUID(), name, args, at_ms: Date.now(), practice: practising };
   return new Promise<Answer<N>>((resolve, reject) => {
     if (link === 'failed') {
       reject(failure ?? asProblem(null));

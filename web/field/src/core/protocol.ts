@@ -15,6 +15,10 @@ export interface HostCalls {
   enrol: [{ code: string; label: string }, AppState];
   /** Talks to the server until everything is exchanged. `pressed`: a person asked. */
   sync: [{ pressed: boolean }, SyncEnd];
+  /** Begins to practise on a made-up village, from the beginning. */
+  practice_begin: [{ name: string }, HostStatus];
+  /** Ends it: nothing of it stays. */
+  practice_end: [Record<string, never>, HostStatus];
   /** Deletes everything of this person from the device. */
   wipe: [Record<string, never>, HostStatus];
 }
@@ -48,6 +52,8 @@ export interface Ask {
   name: CallName;
   args: unknown;
   at_ms: number;
+  /** About the made-up village, not the real one. */
+  practice?: boolean;
 }
 
 /** Its answer. */
@@ -83,6 +89,9 @@ export const WRITES: ReadonlySet<CallName> = new Set<CallName>([
   'visit_approve',
   'plan_create',
   'plan_cancel',
+  'business_create',
+  'product_create',
+  'person_create',
   'conflict_settle',
   'dismiss',
   'enrol',

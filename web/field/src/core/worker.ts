@@ -80,9 +80,10 @@ async function status(): Promise<HostStatus> {
   return { phase, pin: kept?.pin ?? false, wait_until_ms: kept?.wait_until_ms ?? 0, rescued, lost };
 }
 
-function ask<T>(name: string, args: unknown, at_ms: number): T {
+function ask<T>(name: string, args: unknown, at_ms: number, practice = false): T {
   if (!core || !isOpen) throw problem('locked', 'Ứng dụng đang khóa. Hãy nhập mã PIN.', 'The app is locked. Enter the PIN.');
-  const said = JSON.parse(core.call(name, JSON.stringify(args ?? {}), at_ms)) as { ok?: T; problem?: Problem };
+  const given = JSON.stringify(args ?? {});
+  const said = JSON.parse(practice ? core.practice_call(name, given, at_ms) : core.call(name, given, at_ms)) as { ok?: T; problem?: Problem };
   if (said.problem) throw said.problem;
   return said.ok as T;
 }
@@ -267,6 +268,15 @@ const host: { [N in keyof HostCalls]: (args: HostCalls[N][0], at_ms: number) => 
   },
   enrol,
   sync: ({ pressed }) => sync(pressed),
+  practice_begin: async ({ name }) => {
+    if (!core || !isOpen) throw problem('locked', 'Ứng dụng đang khóa.', 'The app is locked.');
+    core.practice_begin(name);
+    return status();
+  },
+  practice_end: async () => {
+    core?.practice_end();
+    return status();
+  },
   wipe: async () => {
     await syncing?.catch(() => undefined);
     core?.wipe();
@@ -287,7 +297,7 @@ async function answer(asked: Ask): Promise<void> {
       const call = host[asked.name as keyof HostCalls] as (args: unknown, at_ms: number) => Promise<unknown>;
       reply.ok = await call(asked.args, asked.at_ms);
     } else {
-      reply.ok = ask(asked.name, asked.args, asked.at_ms);
+      reply.ok = ask(asked.name, asked.args, asked.at_ms, asked.practice);
     }
     if (WRITES.has(asked.name)) tell('changed');
   } catch (error) {

@@ -1,6 +1,6 @@
 // What every screen knows: how the core is reached, who uses this phone, how the talk with the server stands.
 import type { AppState, PlaceView, Problem } from '../core/api';
-import { ask, begin, onLink, onNews } from '../core/client';
+import { ask, begin, onLink, onNews, setPractising } from '../core/client';
 import type { Link } from '../core/client';
 import { asProblem } from '../core/protocol';
 import { loadLabels } from './labels.svelte';
@@ -19,8 +19,14 @@ export const app = $state<{
   online: boolean;
   persisted: boolean | null;
   updateWaiting: (() => void) | null;
+  /** The store failed or is full: what is not sent yet exists here only. */
+  trouble: Problem | null;
   /** Grows with every change of the rows: screens that read it are read anew. */
   version: number;
+  /** What is shown is the made-up village. */
+  practice: boolean;
+  /** A visit was saved there just now. */
+  practiced: boolean;
 }>({
   link: 'starting',
   failure: null,
@@ -31,8 +37,14 @@ export const app = $state<{
   online: navigator.onLine,
   persisted: null,
   updateWaiting: null,
+  trouble: null,
   version: 0,
+  practice: false,
+  practiced: false,
 });
+
+/** Codes of a store that is full or failing. */
+const STORE_TROUBLE = new Set(['storage_full', 'local_store_damaged', 'local_store_failed']);
 
 /** Asks the core; a problem is thrown as a `Problem`. */
 export async function call<N extends CallName>(name: N, args: Args<N>): Promise<Answer<N>> {
@@ -40,7 +52,9 @@ export async function call<N extends CallName>(name: N, args: Args<N>): Promise<
     // What screens hold is watched; only plain values pass to the worker.
     return await ask(name, $state.snapshot(args) as Args<N>);
   } catch (error) {
-    throw asProblem(error);
+    const problem = asProblem(error);
+    if (STORE_TROUBLE.has(problem.code)) app.trouble = problem;
+    throw problem;
   }
 }
 
@@ -48,8 +62,14 @@ export async function call<N extends CallName>(name: N, args: Args<N>): Promise<
 export async function refresh(): Promise<void> {
   const before = app.status?.phase;
   app.status = await call('status', {});
+  // A lock, another window that took over: the practice is gone, the real book is there.
+  if (app.practice && app.status.phase !== 'open') leavePractice();
   if (app.status.phase === 'open') {
-    app.state = await call('state', {});
+    app.state = await call('state', {}).catch((error: unknown) => {
+      if (!app.practice) throw error;
+      leavePractice();
+      return call('state', {});
+    });
     await loadLabels();
     app.places = app.state.identity ? await call('places', {}) : [];
   } else {
@@ -61,12 +81,33 @@ export async function refresh(): Promise<void> {
   if (before !== 'open' && app.status.phase === 'open') void sync(false);
 }
 
+function leavePractice(): void {
+  app.practice = false;
+  setPractising(false);
+}
+
+/** Opens the made-up village. The real book stays as it is, shut. */
+export async function beginPractice(): Promise<void> {
+  await call('practice_begin', { name: app.state?.identity?.display_name ?? '' });
+  setPractising(true);
+  app.practice = true;
+  await refresh();
+}
+
+/** Back to the real book: nothing of the practice stays. */
+export async function endPractice(): Promise<void> {
+  leavePractice();
+  await call('practice_end', {});
+  await refresh();
+  void sync(false);
+}
+
 let again: ReturnType<typeof setTimeout> | undefined;
 
 /** Syncs, because a person asked or by itself. Never throws: how it ended stands in the state. */
 export async function sync(pressed: boolean): Promise<Problem | null> {
   clearTimeout(again);
-  if (!app.state?.identity) return null;
+  if (!app.state?.identity || app.practice) return null;
   let wait = TRY_EVERY_MS;
   let problem: Problem | null = null;
   try {

@@ -3,6 +3,7 @@ import type { ActivityForm, FormFinding, JsonValue } from '../core/api';
 import type { Condition, Field, Kind } from './catalogue';
 import { day, moment, number, t } from './i18n.svelte';
 import { labels } from './labels.svelte';
+import { SUBJECTS as SUBJECTS_NAMED, subjectName } from './subjects.svelte';
 
 export type Answers = Record<string, JsonValue>;
 
@@ -17,8 +18,9 @@ const holds = (condition: Condition, answers: Answers): boolean =>
 export const isAsked = (field: Field, answers: Answers): boolean =>
   field.required || (field.required_if !== undefined && holds(field.required_if, answers));
 
-/** Whether this phone can give an answer: photos and references to other registers come from elsewhere. */
-const isGivenHere = (field: Field): boolean => field.type !== 'ref' && field.type !== 'photo';
+/** Whether this phone can give an answer: photos, and references that no picker offers, come from elsewhere. */
+const isGivenHere = (field: Field): boolean =>
+  field.type === 'ref' ? SUBJECTS_NAMED.includes(field.ref ?? '') : field.type !== 'photo';
 
 /** Fields that want an answer, and those that may have one. */
 export function fieldsOf(kind: Kind, answers: Answers): { asked: Field[]; more: Field[] } {
@@ -75,6 +77,7 @@ export function inWords(field: Field | undefined, value: JsonValue, today: strin
   }
   if (typeof value === 'object') return Object.values(value).join(', ');
   if (field?.type === 'enum') return choice(value);
+  if (field?.type === 'ref') return subjectName(value) ?? t('subject.named');
   if (field?.type === 'date') return day(value);
   if (field?.type === 'period_month') return value.split('-').reverse().join('/');
   if (field?.type === 'datetime') return moment(Date.parse(value), today);
