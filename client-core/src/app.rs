@@ -8,9 +8,9 @@ mod args;
 mod form;
 mod views;
 
-use std::collections::BTreeSet;
 #[cfg(feature = "ts")]
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -108,7 +108,13 @@ impl Reading {
 
 impl Scoped<'_> {
     /// What was noticed about one visit, as far as the asker sees it yet.
-    pub(super) fn signals_of(&mut self, scope: ScopeId, team: TeamId, visit: VisitId, on: Day) -> Answer<Vec<SignalView>> {
+    pub(super) fn signals_of(
+        &mut self,
+        scope: ScopeId,
+        team: TeamId,
+        visit: VisitId,
+        on: Day,
+    ) -> Answer<Vec<SignalView>> {
         let (from, to) = (Day(on.0.saturating_sub(DAYS_DEFAULT)), Day(on.0 + DAYS_DEFAULT));
         let teams = self.seen(vec![scope], Some(team), from, to)?;
         let Some(visits) = teams.get(&team) else { return Ok(Vec::new()) };
@@ -134,7 +140,8 @@ impl Scoped<'_> {
             let is_last = page.len() < PAGE;
             filter.after = page.last().map(|visit| (visit.received, visit.visit));
             for visit in page {
-                for (ty, id) in [(RowType::VISIT_RECORDED, visit.visit.0), (RowType::VISIT_CORRECTED, visit.content.0)] {
+                for (ty, id) in [(RowType::VISIT_RECORDED, visit.visit.0), (RowType::VISIT_CORRECTED, visit.content.0)]
+                {
                     if let Some((_, event)) = self.event(ty, EventId(id))? {
                         gathered.add(Row::Event(event));
                     }

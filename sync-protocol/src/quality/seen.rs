@@ -38,9 +38,8 @@ impl SeenVisit {
         if let (Some(first), Some(summary)) = (activities.first_mut(), &fact.content.summary) {
             first.texts.push(summary.clone());
         }
-        let narrow = |(lat, lon): (i64, i64)| {
-            Some(Place { lat_e3: i32::try_from(lat).ok()?, lon_e3: i32::try_from(lon).ok()? })
-        };
+        let narrow =
+            |(lat, lon): (i64, i64)| Some(Place { lat_e3: i32::try_from(lat).ok()?, lon_e3: i32::try_from(lon).ok()? });
         Self {
             visit: fact.visit,
             author: fact.author,
