@@ -19,6 +19,8 @@ export const app = $state<{
   online: boolean;
   persisted: boolean | null;
   updateWaiting: (() => void) | null;
+  /** Looks for a new version of the app; whether one was found. Nothing where the browser keeps no versions. */
+  lookForUpdate: (() => Promise<boolean>) | null;
   /** Grows with every change of the rows: screens that read it are read anew. */
   version: number;
 }>({
@@ -31,6 +33,7 @@ export const app = $state<{
   online: navigator.onLine,
   persisted: null,
   updateWaiting: null,
+  lookForUpdate: null,
   version: 0,
 });
 
