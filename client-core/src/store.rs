@@ -176,7 +176,12 @@ impl Store {
         }
         // A power cut may have come between a purge and the emptying of the log: what was deleted is still in there (P10).
         if !museum::on(Exhibit::LogKeepsPurged) {
-            store.checkpoint()?;
+            match store.checkpoint() {
+                // In a browser there is no reserve to give up. Who cannot open a full phone cannot send what waits on it
+                // either: the log stays until there is room.
+                Err(Error::StorageFull) if matches!(store.location, Location::Pool { .. }) => {}
+                emptied => emptied?,
+            }
         }
         store.restore_ballast();
         Ok(store)
@@ -242,8 +247,8 @@ impl Store {
 
     /// Empties the write-ahead log into the file and cuts it to nothing.
     pub(crate) fn checkpoint(&mut self) -> Result<()> {
-        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+        let emptied = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        emptied.map_err(|error| with_cause(&self.location, error.into()))
     }
 
     /// Bytes that the data take up: pages in use.

@@ -20,6 +20,8 @@ use wasm_bindgen::prelude::*;
 const VFS: &str = "thonso-pool";
 /// A store takes two files, its log included; a rescue has two stores open; the rest is for what SQLite makes by itself.
 const FILES: usize = 12;
+/// At an opening so many are free, however many stores were set aside before.
+const FREE_FILES: usize = 6;
 /// Memory of the key derivation, in KiB, and rounds: the least that OWASP names, for phones with 2 GB.
 const PIN_MEMORY_KIB: u32 = 19 * 1024;
 const PIN_ROUNDS: u32 = 2;
@@ -100,7 +102,12 @@ impl Core {
         if pool.is_paused() {
             pool.resume().await.map_err(pool_failure)?;
         }
-        pool.ensure_capacity(FILES).await.map_err(pool_failure)?;
+        let taken = pool.names().map_err(pool_failure)?.len();
+        let grown = pool.ensure_capacity(FILES.max(taken + FREE_FILES)).await;
+        // A full phone has no room for more files; the store that is there opens with those it has.
+        if taken == 0 {
+            grown.map_err(pool_failure)?;
+        }
         Ok(Self { pool, app: None, practice: None, file: None })
     }
 

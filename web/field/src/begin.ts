@@ -20,5 +20,16 @@ if (import.meta.env.PROD && 'serviceWorker' in navigator) {
       updates.messageSkipWaiting();
     };
   });
-  void updates.register();
+  void updates.register().then((registration) => {
+    if (!registration) return;
+    app.lookForUpdate = async () => {
+      const found = await registration.update();
+      const next = found.installing;
+      // A page that was opened before there was a version to keep is led by none: the new one begins with the next loading.
+      next?.addEventListener('statechange', () => {
+        if (next.state === 'activated' && !navigator.serviceWorker.controller) app.updateWaiting = () => location.reload();
+      });
+      return (next ?? found.waiting) !== null;
+    };
+  });
 }

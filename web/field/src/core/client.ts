@@ -9,6 +9,9 @@ const CHANNEL = 'thonso-core';
 /** A leader that does not answer for so long is asleep in the background. */
 const LEADER_SILENCE_MS = 6_000;
 
+/** A worker that says nothing for so long, although it was asked, has ended without a word. */
+const WORKER_SILENCE_MS = 20_000;
+
 /** Whether this page reaches the core. */
 export type Link = 'starting' | 'leader' | 'follower' | 'elsewhere' | 'failed';
 
@@ -28,6 +31,8 @@ const listeners = new Set<(what: News['what']) => void>();
 const linkListeners = new Set<(link: Link, problem: Problem | null) => void>();
 
 let worker: Worker | null = null;
+/** When the worker said something last. */
+let heard = 0;
 let link: Link = 'starting';
 let failure: Problem | null = null;
 let giveUp: (() => void) | null = null;
@@ -95,8 +100,10 @@ function start(): Promise<void> {
   return new Promise((resolve, reject) => {
     const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
     worker = started;
-    started.onmessage = (event: MessageEvent<Reply | News | { t: 'ready' } | { t: 'failed'; problem: Problem } | { t: 'released' }>) => {
+    heard = Date.now();
+    started.onmessage = (event: MessageEvent<Reply | News | { t: 'ready' } | { t: 'failed'; problem: Problem } | { t: 'released' } | { t: 'beat' }>) => {
       const said = event.data;
+      heard = Date.now();
       if (said.t === 'ready') resolve();
       else if (said.t === 'failed') reject(said.problem);
       else if (said.t === 'news') {
@@ -120,6 +127,8 @@ function start(): Promise<void> {
 }
 
 let restarts = 0;
+/** When the worker was last asked for a sign of life. */
+let beaten = 0;
 
 async function restart(): Promise<void> {
   worker?.terminate();
@@ -135,6 +144,8 @@ async function restart(): Promise<void> {
     await start();
     news('status');
     news('changed');
+    // What was not answered is asked again, here and in other windows; it is the same question, so nothing happens twice.
+    channel.postMessage({ t: 'leader' } satisfies Note);
     for (const waiting of pending.values()) send(waiting.ask);
   } catch (error) {
     setLink('failed', asProblem(error));
@@ -176,6 +187,15 @@ export function begin(): void {
   setInterval(() => {
     const late = [...pending.values()].some((waiting) => Date.now() - waiting.asked > LEADER_SILENCE_MS);
     if (late && link !== 'leader' && link !== 'failed') setLink('elsewhere');
+    if (!late || link !== 'leader' || !worker) {
+      beaten = 0;
+    } else if (beaten === 0) {
+      beaten = Date.now();
+      worker.postMessage({ t: 'beat' });
+    } else if (heard < beaten && Date.now() - beaten > WORKER_SILENCE_MS) {
+      beaten = 0;
+      void restart();
+    }
   }, 1_000);
   // A page that the system freezes must not keep the files from the others.
   document.addEventListener('freeze', () => {

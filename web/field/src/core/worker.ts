@@ -27,8 +27,9 @@ const waiting: Ask[] = [];
 let ready = false;
 
 // Before the first await: what is asked meanwhile must not be lost.
-self.onmessage = (event: MessageEvent<Ask | { t: 'release' }>) => {
+self.onmessage = (event: MessageEvent<Ask | { t: 'release' } | { t: 'beat' }>) => {
   if (event.data.t === 'release') void release();
+  else if (event.data.t === 'beat') self.postMessage({ t: 'beat' });
   else if (ready) void answer(event.data);
   else waiting.push(event.data);
 };
@@ -43,7 +44,8 @@ async function begin(): Promise<void> {
       core = await Core.hold(FOLDER);
       break;
     } catch (error) {
-      if (attempt >= HOLD_TRIES) throw error;
+      // A browser that gives no files to anybody will not give them later.
+      if (attempt >= HOLD_TRIES || String(error).includes('SecurityError')) throw error;
       await pause(Math.min(50 * attempt, 500));
     }
   }
@@ -302,6 +304,9 @@ async function answer(asked: Ask): Promise<void> {
     if (WRITES.has(asked.name)) tell('changed');
   } catch (error) {
     reply.problem = asProblem(error);
+    // A core that broke off in the middle is in no state to go on: whoever asked is told, then the worker ends and the page
+    // starts another one, which opens the files as after a power cut.
+    if (error instanceof WebAssembly.RuntimeError) setTimeout(() => { throw error; });
   }
   self.postMessage(reply);
 }

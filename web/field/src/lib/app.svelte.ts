@@ -21,6 +21,8 @@ export const app = $state<{
   updateWaiting: (() => void) | null;
   /** The store failed or is full: what is not sent yet exists here only. */
   trouble: Problem | null;
+  /** Looks for a new version of the app; whether one was found. Nothing where the browser keeps no versions. */
+  lookForUpdate: (() => Promise<boolean>) | null;
   /** Grows with every change of the rows: screens that read it are read anew. */
   version: number;
   /** What is shown is the made-up village. */
@@ -38,6 +40,7 @@ export const app = $state<{
   persisted: null,
   updateWaiting: null,
   trouble: null,
+  lookForUpdate: null,
   version: 0,
   practice: false,
   practiced: false,
