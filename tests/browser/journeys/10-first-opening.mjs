@@ -28,6 +28,19 @@ export default async function journey(server) {
     await phone.unlock();
     await phone.home();
 
+    // The browser takes it for an app that can be put on the home screen.
+    await phone.offline(false);
+    await phone.page.reload();
+    await phone.unlock();
+    await phone.home();
+    const cdp = await phone.context.newCDPSession(phone.page);
+    const { installabilityErrors } = await cdp.send('Page.getInstallabilityErrors');
+    assert.deepEqual(installabilityErrors, []);
+    const manifest = JSON.parse((await cdp.send('Page.getAppManifest')).data);
+    assert.ok(manifest.icons.some((icon) => icon.purpose?.includes('maskable')), 'an icon that may be cut to any shape');
+    assert.equal(manifest.display, 'standalone');
+    await phone.offline();
+
     // A wrong PIN opens nothing.
     await phone.page.reload();
     await phone.page.getByText('Ứng dụng đang khóa').waitFor();

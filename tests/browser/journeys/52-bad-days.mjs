@@ -119,7 +119,8 @@ async function tooOld(server, officer) {
     const { sync } = await ask(aside, 'state');
     assert.equal(sync.waiting + sync.sent, 1, 'the work is kept');
     line.answer = null;
-    await ask(aside, 'sync', { pressed: false });
+    // The core waits a little after a failure, by chance; it says so until it does not.
+    while ((await ask(aside, 'sync', { pressed: false })).wait_ms !== undefined);
     await phone.page.getByText('Đã gửi hết').waitFor();
     await aside.close();
   } finally {
@@ -128,7 +129,7 @@ async function tooOld(server, officer) {
   }
 }
 
-/** The officer revokes a phone in the middle of a day: it delivers what it has, then it forgets. */
+/** The officer revokes a phone in the middle of a day: it forgets the village. What it had goes on with a new code: 54. */
 async function lostPhone(server, officer) {
   const phone = await Phone.open(server);
   try {
@@ -137,15 +138,11 @@ async function lostPhone(server, officer) {
     await phone.enrol(await officer.code(member.user));
     await phone.page.getByText('Đã gửi hết').waitFor();
     const aside = await beside(phone);
-    await phone.offline();
-    const { id } = await record(aside);
-    await phone.offline(false);
     const [device] = (await officer.get(`/api/v1/users/${member.user}/devices`)).items.filter((one) => !before.includes(one.id));
     await officer.post(`/api/v1/devices/${device.id}/revoke`, { reason: 'lost' });
     await phone.page.getByRole('button', { name: 'Đồng bộ ngay' }).click();
     await phone.page.getByText('Máy này đã bị thu hồi').first().waitFor();
     assert.equal((await ask(aside, 'households', { query: '', limit: 3 })).length, 0, 'nothing of the village is left');
-    assert.equal((await officer.get(`/api/v1/visits/${id}`)).status, 'submitted', 'the day’s work arrived first');
     await aside.close();
   } finally {
     await phone.end();
