@@ -569,9 +569,12 @@ fn of_photos(visits: &[SeenVisit], found: &mut Vec<Signal>) {
     found.extend(shared.map(|group| Signal { noticed: Noticed::SamePhoto { found: group.len() }, visits: ids(group) }));
 }
 
+/// Numbers of one kind about one thing, by the day of the visit, each with whether it is approved.
+type Series<'a> = BTreeMap<(Day, VisitId), (bool, &'a Watched)>;
+
 /// Each number against the last approved one before it, by the day of the visit.
 fn of_watched(visits: &[SeenVisit], found: &mut Vec<Signal>) {
-    let mut series: BTreeMap<KindOfSubject<'_>, BTreeMap<(Day, VisitId), (bool, &Watched)>> = BTreeMap::new();
+    let mut series: BTreeMap<KindOfSubject<'_>, Series<'_>> = BTreeMap::new();
     for visit in visits {
         for activity in &visit.activities {
             if let Some(watched) = &activity.watched {
