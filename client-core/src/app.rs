@@ -279,6 +279,8 @@ messages! {
     counts(MonthArgs) -> Counts;
     /// Why a visit counts where it does.
     explain(ById) -> Explanation;
+    /// What in the visits of one's own teams is worth a second look, and why.
+    signals(OnDay) -> Vec<SignalView>;
     /// The figures of a village, worked out here.
     figures(FiguresArgs) -> FiguresView;
     /// Every op that is kept.
@@ -737,6 +739,11 @@ impl App {
 
     fn explain(&mut self, args: ById, _: ClaimedMs) -> Answer<Explanation> {
         Ok(self.store.explain(VisitId(args.id))?)
+    }
+
+    fn signals(&mut self, args: OnDay, now: ClaimedMs) -> Answer<Vec<SignalView>> {
+        let day = self.day(args.day.as_deref(), now)?;
+        Ok(self.store.signals(day)?)
     }
 
     fn figures(&mut self, args: FiguresArgs, now: ClaimedMs) -> Answer<FiguresView> {

@@ -50,6 +50,30 @@ fn sync(app: &mut App, server: &mut MiniServer) {
     assert!(matches!(step, Instruction::Finished(_)), "{step:?}");
 }
 
+/// The same note in four visits is asked about on the phone, before anything was sent; the rules are the server's.
+#[test]
+fn what_is_worth_a_second_look_is_told_on_the_phone_itself() {
+    let (_, mut app) = phone();
+    let mut visits = Vec::new();
+    for n in 0..4 {
+        let answers = json!({ "topics": ["safe_internet"], "can_do_alone": true, "outcome": "done", "note": "Đã hướng dẫn cả nhà làm." });
+        let activities = json!([{ "kind": "digital_skill_coaching", "fields": answers }]);
+        let mut form = with(&form(Some(11)), activities);
+        form["day"] = json!(format!("2026-11-{}", 14 + n));
+        let draft = ask(&mut app, "draft_begin", json!({ "call": call(700 + n), "form": form }));
+        let before = ask(&mut app, "signals", json!({}));
+        assert_eq!(before, json!([]), "three are no signal");
+        ask(&mut app, "draft_finish", json!({ "id": draft["id"], "form": form, "submit": true }));
+        visits.push(draft["id"].as_str().unwrap().to_owned());
+    }
+    let found = ask(&mut app, "signals", json!({}));
+    visits.sort();
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!((&found[0]["code"], &found[0]["visits"]), (&json!("same_text"), &json!(visits)));
+    assert_eq!(found[0]["vi"], "Cùng một đoạn ghi chú xuất hiện trong 4 chuyến thăm.");
+    assert_eq!(ask(&mut app, "signals", json!({ "day": "2026-12-31" })), json!([]), "old visits are left alone");
+}
+
 fn form(household: Option<u64>) -> Value {
     json!({
         "village": village_a(), "team": team(), "household": household.map(id), "visit_type": "household",

@@ -244,6 +244,19 @@ export class Phone {
     return this.page.getByRole('heading', { name: /^Chào / }).waitFor();
   }
 
+  /**
+   * Another window of the phone, for asking the core. The phone's own one comes to the front again: a window behind draws once a
+   * second, and what is pressed in it waits for that.
+   */
+  async beside(options) {
+    const window = await this.context.newPage();
+    this.watch(window);
+    await window.goto(`${this.server.base}/app/`);
+    await window.getByRole('heading', { name: /^Chào / }).waitFor(options);
+    await this.page.bringToFront();
+    return window;
+  }
+
   /** Opens the app again after a reload or a restart, with the PIN. */
   async unlock() {
     await this.page.getByText('Ứng dụng đang khóa').waitFor();

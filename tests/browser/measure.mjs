@@ -1,9 +1,11 @@
-// How long things take on a slow phone: `node measure.mjs [SLOWER]` (6 unless told). Page and worker run so many times slower.
+// How long things take on a slow phone: `node measure.mjs [SLOWER [PART]]`: so many times slower (6 unless told), and of `tasks`,
+// `day` and `commune` one part only.
 import { spawnSync } from 'node:child_process';
 import { Officer, Phone, ask, startServer } from './lib.mjs';
 import { TASKS, Taps } from './tasks.mjs';
 
 const slower = Number(process.argv[2] ?? '6');
+const wanted = (part) => [part, undefined].includes(process.argv[3]);
 const HOUSEHOLDS = 5_000;
 /** Visits of each of the fifteen villages that the phone of the commune's own team holds. */
 const VISITS = 1_340;
@@ -39,56 +41,8 @@ function memory(phone) {
   return Math.round(Math.max(0, ...own.map((line) => Number(line.trim().split(/\s+/)[0]))) / 1024);
 }
 
-/** The five commonest tasks, by script, with the taps that they take. */
-async function tasks(server, officer) {
-  const phone = await Phone.open(server);
-  try {
-    await phone.enrol(await officer.code(server.member().user));
-    await phone.page.getByText('Đã gửi hết').waitFor();
-    const aside = await phone.context.newPage();
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
-    await slow(phone);
-    for (const task of TASKS) {
-      await task.prepare?.(aside, task, server);
-      await phone.page.evaluate(() => (location.hash = '#/'));
-      await phone.home();
-      const hand = new Taps(phone.page);
-      const begun = Date.now();
-      await task.run(hand, task);
-      note(`${task.name}: ${hand.taps} taps, ${hand.keys} keystrokes`, Date.now() - begun);
-    }
-  } finally {
-    await phone.end();
-  }
-}
-
-/** The first sync of a phone that is given a whole commune. */
-async function commune() {
-  const full = await startServer(['--visits', String(VISITS)]);
-  const phone = await Phone.open(full);
-  try {
-    const officer = await Officer.signIn(full);
-    const { user } = full.sample.accounts.find((one) => one.role === 'team_leader' && one.place.startsWith('Xã '));
-    await slow(phone);
-    await phone.enrol(await officer.code(user));
-    const begun = Date.now();
-    await phone.page.getByText('Đã gửi hết').waitFor({ timeout: 600_000 });
-    const aside = await phone.context.newPage();
-    await aside.goto(`${full.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor({ timeout: 600_000 });
-    const end = await ask(aside, 'sync', { pressed: true });
-    const { sync } = await ask(aside, 'state');
-    note(`first sync of ${sync.recorded} visits of ${full.sample.villages} villages`, Date.now() - begun);
-    console.log(`ended ${end.finished?.ended}; bytes down this month ${sync.bytes_down}; memory of the page and its worker ${memory(phone)} MB`);
-  } finally {
-    await phone.end();
-    await full.end();
-  }
-}
-
-try {
-  const officer = await Officer.signIn(server);
+/** From the first opening over a day's work in a very large village to its sync. */
+async function day(officer) {
   const phone = await Phone.open(server);
   await slow(phone);
   let begun = Date.now();
@@ -109,9 +63,7 @@ try {
   await phone.home();
   note('PIN typed to the home screen (argon2id included)', Date.now() - begun);
 
-  const aside = await phone.context.newPage();
-  await aside.goto(`${server.base}/app/`);
-  await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+  const aside = await phone.beside();
   const [place] = await ask(aside, 'places');
   const saves = [];
   const names = ['suối', 'đồi', 'gốc gạo', 'cầu treo', 'trạm y tế', 'ruộng', 'ao cá', 'rặng tre'];
@@ -139,8 +91,57 @@ try {
   console.log(`bytes up ${end.finished?.bytes_up}, down ${end.finished?.bytes_down}, round trips ${end.finished?.rounds}`);
   console.log(`memory of the page and its worker: ${memory(phone)} MB`);
   await phone.end();
-  await tasks(server, officer);
-  await commune();
+}
+
+/** The five commonest tasks, by script, with the taps that they take. */
+async function tasks(officer) {
+  const phone = await Phone.open(server);
+  try {
+    await phone.enrol(await officer.code(server.member().user));
+    await phone.page.getByText('Đã gửi hết').waitFor();
+    const aside = await phone.beside();
+    await slow(phone);
+    for (const task of TASKS) {
+      await task.prepare?.(aside, task, server);
+      await phone.page.evaluate(() => (location.hash = '#/'));
+      await phone.home();
+      const hand = new Taps(phone.page);
+      const begun = Date.now();
+      await task.run(hand, task);
+      note(`${task.name}: ${hand.taps} taps, ${hand.keys} keystrokes`, Date.now() - begun);
+    }
+  } finally {
+    await phone.end();
+  }
+}
+
+/** The first sync of a phone that is given a whole commune. */
+async function commune() {
+  const full = await startServer(['--visits', String(VISITS)]);
+  const phone = await Phone.open(full);
+  try {
+    const officer = await Officer.signIn(full);
+    const { user } = full.sample.accounts.find((one) => one.role === 'team_leader' && one.place.startsWith('Xã '));
+    await slow(phone);
+    await phone.enrol(await officer.code(user));
+    const begun = Date.now();
+    await phone.page.getByText('Đã gửi hết').waitFor({ timeout: 600_000 });
+    const aside = await phone.beside({ timeout: 600_000 });
+    const end = await ask(aside, 'sync', { pressed: true });
+    const { sync } = await ask(aside, 'state');
+    note(`first sync of ${sync.recorded} visits of ${full.sample.villages.length} villages`, Date.now() - begun);
+    console.log(`ended ${end.finished?.ended}; bytes down this month ${sync.bytes_down}; memory of the page and its worker ${memory(phone)} MB`);
+  } finally {
+    await phone.end();
+    await full.end();
+  }
+}
+
+try {
+  const officer = await Officer.signIn(server);
+  if (wanted('tasks')) await tasks(officer);
+  if (wanted('day')) await day(officer);
+  if (wanted('commune')) await commune();
 } finally {
   await server.end();
 }

@@ -133,6 +133,8 @@ enum Command {
         /// The visit.
         visit: Uuid,
     },
+    /// What in the visits of the last 30 days is worth a second look, and why.
+    Signals,
     /// Talk to the server.
     Sync(SyncArgs),
     /// Every op that is kept.
@@ -655,6 +657,12 @@ impl Field {
             Command::Counts { month } => self.counts(month.as_deref()),
             Command::Figures { unit, month, span, official } => self.figures(unit, month.as_deref(), &span, official),
             Command::Explain { visit } => self.explain_visit(VisitId(visit)),
+            Command::Signals => {
+                let today = self.day(None)?;
+                let found = self.store.signals(today)?;
+                let lines = found.iter().map(|one| self.say(one.vi.clone(), one.en.clone())).collect();
+                done(json!(found), lines)
+            }
             Command::Sync(args) => self.sync(&args),
             Command::Outbox => {
                 let ops = self.store.outbox()?;

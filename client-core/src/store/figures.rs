@@ -75,6 +75,11 @@ impl Db<'_> {
 
     fn facts(&mut self, scope: &Scope, side: Side) -> Result<Vec<Fact>> {
         let inside: Vec<ScopeId> = scope.units().into_iter().map(ScopeId::from).collect();
+        Ok(self.gathered(side, |scope| inside.contains(&scope))?.facts())
+    }
+
+    /// The rows on which figures rest, of some scopes.
+    pub(super) fn gathered(&mut self, side: Side, inside: impl Fn(ScopeId) -> bool) -> Result<Gathered> {
         let mut gathered = Gathered::default();
         for ty in Gathered::TYPES {
             for id in self.ids_of_type(ty)? {
@@ -88,12 +93,12 @@ impl Db<'_> {
                     self.register_of(ty, id, side)?.map(|(scope, register)| (scope, Row::Register(register)))
                 };
                 if let Some((at, row)) = found
-                    && inside.contains(&at)
+                    && inside(at)
                 {
                     gathered.add(row);
                 }
             }
         }
-        Ok(gathered.facts())
+        Ok(gathered)
     }
 }

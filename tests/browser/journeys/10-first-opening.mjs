@@ -13,10 +13,7 @@ export default async function journey(server) {
     await phone.page.locator('[aria-invalid=true]').waitFor();
 
     await phone.enrol(await officer.code(member.user));
-    const second = await phone.context.newPage();
-    phone.watch(second);
-    await second.goto(`${server.base}/app/`);
-    await second.getByRole('heading', { name: /^Chào / }).waitFor();
+    const second = await phone.beside();
     const households = await ask(second, 'households', { query: '', limit: 5 });
     assert.ok(households.length > 0, 'the village is here after the first sync');
     await second.close();

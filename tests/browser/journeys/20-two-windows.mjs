@@ -9,10 +9,7 @@ export default async function journey(server) {
   try {
     await phone.enrol(await officer.code(member.user));
     const first = phone.page;
-    const second = await phone.context.newPage();
-    phone.watch(second);
-    await second.goto(`${server.base}/app/`);
-    await second.getByRole('heading', { name: /^Chào / }).waitFor();
+    const second = await phone.beside();
 
     const [place] = await ask(second, 'places');
     const call = crypto.randomUUID();
@@ -46,10 +43,7 @@ export default async function journey(server) {
     phone.page = second;
     await phone.pin();
     await phone.home();
-    const third = await phone.context.newPage();
-    phone.watch(third);
-    await third.goto(`${server.base}/app/`);
-    await third.getByRole('heading', { name: /^Chào / }).waitFor();
+    const third = await phone.beside();
     const still = await ask(third, 'households', { query: 'gieng lang thu hai', limit: 9 });
     assert.equal(still.length, 1);
   } finally {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { Officer, Phone, ask } from '../lib.mjs';
 
 /** Longer than a window waits before it says that the other one is silent. */
-const HANGS_MS = 9_000;
+const HANGS_MS = 12_000;
 
 export default async function journey(server) {
   const officer = await Officer.signIn(server);
@@ -12,14 +12,7 @@ export default async function journey(server) {
   const phone = await Phone.open(server);
   try {
     await phone.enrol(await officer.code(member.user));
-    const open = async () => {
-      const window = await phone.context.newPage();
-      phone.watch(window);
-      await window.goto(`${server.base}/app/`);
-      await window.getByRole('heading', { name: /^Chào / }).waitFor();
-      return window;
-    };
-    const [second, third] = [await open(), await open()];
+    const [second, third] = [await phone.beside(), await phone.beside()];
     const [place] = await ask(third, 'places');
     const save = (window, label) =>
       ask(window, 'household_create', { call: crypto.randomUUID(), village: place.village.id, groups: { label } });
@@ -29,12 +22,14 @@ export default async function journey(server) {
     // again. A browser that is driven keeps its windows awake, so the telling stands for the sleep.
     await phone.page.evaluate(() => document.dispatchEvent(new Event('freeze')));
     phone.page = second;
+    await second.bringToFront();
     await second.getByText('Ứng dụng đang khóa').waitFor();
     await phone.pin();
     await phone.home();
     assert.equal((await ask(third, 'households', { query: 'truoc khi cua so ngu', limit: 3 })).length, 1);
 
     // The leading window hangs, without a word: the other one says so, and is used from now on.
+    await third.bringToFront();
     const hung = second.evaluate((ms) => {
       const until = Date.now() + ms;
       while (Date.now() < until);
@@ -47,7 +42,7 @@ export default async function journey(server) {
     await third.getByText('Ứng dụng đang khóa').waitFor();
     await phone.pin();
     await third.getByRole('heading', { level: 1 }).first().waitFor();
-    const fourth = await open();
+    const fourth = await phone.beside();
     await save(fourth, 'Nhà ghi sau khi cửa sổ treo');
     for (const label of ['truoc khi cua so ngu', 'sau khi cua so treo']) {
       assert.equal((await ask(fourth, 'households', { query: label, limit: 3 })).length, 1, label);

@@ -30,9 +30,7 @@ async function salts(server, officer, user) {
   const phone = await Phone.open(server);
   try {
     await phone.enrol(await officer.code(user));
-    const second = await phone.context.newPage();
-    await second.goto(`${server.base}/app/`);
-    await second.getByRole('heading', { name: /^Chào / }).waitFor();
+    const second = await phone.beside();
     const [household] = await ask(second, 'households', { query: '', limit: 1 });
     assert.ok(household.label.length > 3);
     const all = (await files(second)).map((text) => Buffer.from(text, 'base64'));

@@ -72,12 +72,7 @@ async function fullDisk(server, officer) {
   try {
     await phone.enrol(await officer.code(server.member().user));
     await phone.page.getByText('Đã gửi hết').waitFor();
-    await phone.offline();
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await phone.offline(false);
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
     await phone.offline();
     const cdp = await phone.context.newCDPSession(phone.page);
     const { usage } = await aside.evaluate(() => navigator.storage.estimate());

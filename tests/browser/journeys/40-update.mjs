@@ -15,10 +15,7 @@ export default async function journey(server) {
     await phone.unlock();
     await phone.home();
 
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await aside.goto(`${line.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
     // The server is gone: what is entered now cannot be sent.
     line.down = true;
     const [place] = await ask(aside, 'places');

@@ -12,10 +12,7 @@ export default async function journey(server) {
     await cdp.detach();
   };
   const households = async () => {
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
     const found = await ask(aside, 'households', { query: '', limit: 3 });
     await aside.close();
     return found;

@@ -5,15 +5,6 @@ import { Officer, Phone, ask, startLine } from '../lib.mjs';
 
 const DAY_MS = 86_400_000;
 
-/** A window beside the phone's own, for asking the core. */
-async function beside(phone) {
-  const aside = await phone.context.newPage();
-  phone.watch(aside);
-  await aside.goto(`${phone.server.base}/app/`);
-  await aside.getByRole('heading', { name: /^Chào / }).waitFor();
-  return aside;
-}
-
 /** Records a visit to the first household, as the form does. */
 async function record(page, changes = {}) {
   const [household] = await ask(page, 'households', { query: '', limit: 1 });
@@ -41,7 +32,7 @@ async function weeks(server, officer) {
     await phone.page.reload();
     await phone.unlock();
     await phone.home();
-    const aside = await beside(phone);
+    const aside = await phone.beside();
     await record(aside);
     await phone.page.getByRole('button', { name: 'Đồng bộ ngay' }).click();
     await phone.page.getByText('Chưa liên lạc được với máy chủ').first().waitFor();
@@ -64,7 +55,7 @@ async function refused(server, officer) {
   try {
     await phone.enrol(await officer.code(server.member().user));
     await phone.page.getByText('Đã gửi hết').waitFor();
-    const aside = await beside(phone);
+    const aside = await phone.beside();
     const { id, village } = await record(aside);
     await ask(aside, 'sync', { pressed: true });
     const { content_hash } = await officer.get(`/api/v1/visits/${id}`);
@@ -110,7 +101,7 @@ async function tooOld(server, officer) {
   try {
     await phone.enrol(await officer.code(server.member().user));
     await phone.page.getByText('Đã gửi hết').waitFor();
-    const aside = await beside(phone);
+    const aside = await phone.beside();
     line.answer = (url) => (url === '/sync' ? { status: 426, headers: {} } : null);
     await record(aside);
     await phone.page.getByRole('button', { name: 'Đồng bộ ngay' }).click();
@@ -137,7 +128,7 @@ async function lostPhone(server, officer) {
     const before = (await officer.get(`/api/v1/users/${member.user}/devices`)).items.map((device) => device.id);
     await phone.enrol(await officer.code(member.user));
     await phone.page.getByText('Đã gửi hết').waitFor();
-    const aside = await beside(phone);
+    const aside = await phone.beside();
     const [device] = (await officer.get(`/api/v1/users/${member.user}/devices`)).items.filter((one) => !before.includes(one.id));
     await officer.post(`/api/v1/devices/${device.id}/revoke`, { reason: 'lost' });
     await phone.page.getByRole('button', { name: 'Đồng bộ ngay' }).click();

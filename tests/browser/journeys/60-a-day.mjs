@@ -7,11 +7,8 @@ import { TASKS, Taps, plain } from '../tasks.mjs';
 
 /** The rows of a phone, asked through a window of its own. */
 async function rows(phone, name, args) {
-  const aside = await phone.context.newPage();
-  phone.watch(aside);
+  const aside = await phone.beside();
   try {
-    await aside.goto(`${phone.server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
     return await ask(aside, name, args);
   } finally {
     await aside.close();

@@ -9,10 +9,7 @@ export default async function journey(server) {
   try {
     await phone.enrol(await officer.code(server.member().user));
     await phone.page.getByText('Đã gửi hết').waitFor();
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
     for (const task of TASKS) {
       await task.prepare?.(aside, task, server);
       await phone.page.evaluate(() => (location.hash = '#/'));

@@ -11,10 +11,7 @@ export default async function journey(server) {
   try {
     await phone.enrol(await officer.code(member.user));
     await page.getByText('Đã gửi hết').waitFor();
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
 
     // Nothing waits: no file.
     await phone.page.evaluate(() => (location.hash = '#/help'));

@@ -10,10 +10,7 @@ export default async function journey(server) {
   try {
     await phone.enrol(await officer.code(member.user));
     await page.getByText('Đã gửi hết').waitFor();
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
     const held = async () => JSON.stringify([await ask(aside, 'outbox'), await ask(aside, 'drafts'), await ask(aside, 'visits', { limit: 500 }), await ask(aside, 'households', { query: '', limit: 500 })]);
     const before = await held();
     const stored = () => page.evaluate(() => JSON.stringify([Object.entries(localStorage).filter(([name]) => name !== 'thonso.practice').sort(), Object.entries(sessionStorage).sort()]));

@@ -16,10 +16,7 @@ export default async function journey(server) {
     await page.evaluate(() => (location.hash = '#/more'));
     await page.getByRole('link', { name: 'Tổ của tôi' }).click();
     await page.getByText(member.display_name).waitFor();
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
     const [team] = await ask(aside, 'team_overview', {});
     const counts = await ask(aside, 'counts', {});
     assert.equal(team.recorded, counts.visits.recorded, 'the same number as on the page of numbers');

@@ -10,10 +10,7 @@ export default async function journey(server) {
   try {
     await phone.enrol(await officer.code(member.user));
     await page.getByText('Đã gửi hết').waitFor();
-    const aside = await phone.context.newPage();
-    phone.watch(aside);
-    await aside.goto(`${server.base}/app/`);
-    await aside.getByRole('heading', { name: /^Chào / }).waitFor();
+    const aside = await phone.beside();
     const [place] = await ask(aside, 'places');
     const state = await ask(aside, 'state');
     const [household] = await ask(aside, 'households', { query: '', limit: 1 });

@@ -1841,6 +1841,31 @@ export type ScopeId = string;
 export type ServerMs = number;
 
 /**
+ * Something that is worth a second look, and why. A question, never a verdict.
+ */
+export type SignalView = { 
+/**
+ * The stable code.
+ */
+code: string, 
+/**
+ * `low`, `medium`, `high`.
+ */
+weight: string, 
+/**
+ * What was noticed, with the numbers, in Vietnamese.
+ */
+vi: string, 
+/**
+ * The same in English.
+ */
+en: string, 
+/**
+ * The visits behind it.
+ */
+visits: Array<VisitId>, };
+
+/**
  * A household that may be the one that somebody is about to enter.
  */
 export type Similar = { 
@@ -2609,6 +2634,8 @@ export interface Messages {
   counts: [MonthArgs, Counts];
   /** Why a visit counts where it does. */
   explain: [ById, Explanation];
+  /** What in the visits of one's own teams is worth a second look, and why. */
+  signals: [OnDay, Array<SignalView>];
   /** The figures of a village, worked out here. */
   figures: [FiguresArgs, FiguresView];
   /** Every op that is kept. */
