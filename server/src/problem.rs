@@ -380,7 +380,7 @@ mod tests {
                 ("malformed", 400),
                 ("too_deep", 400),
                 ("validation_failed", 400),
-            ("import_refused", 400),
+                ("import_refused", 400),
                 ("content_changed", 409),
                 ("wrong_state", 409),
                 ("period_closed", 409),
