@@ -24,7 +24,7 @@ use crate::import::sheet;
 use crate::reading::reports::ReportQuery;
 use crate::reorganisation::{Assignment, NewReorganisation, PreviewQuery};
 use crate::seed;
-use crate::startup::{Instance, machine_clock, machine_random};
+use crate::startup::{Instance, Serving, machine_clock, machine_random};
 use crate::sync::RescueTaken;
 use crate::work::{rebuild_projections, verify_audit, verify_digests};
 
@@ -238,11 +238,12 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         config.log = log.or(config.log);
     }
     start_log(config.log.unwrap_or_default());
-    let open = || Instance::open(&config.data(), config.issuer(), machine_clock(), machine_random());
+    let open = || Instance::open_beside(&config.data(), config.issuer(), machine_clock(), machine_random());
     match arguments.command {
         Command::Serve { .. } => {
-            let instance = Arc::new(open()?);
-            runtime()?.block_on(serve(instance, &config))?;
+            let _serving = Serving::begin(&config.data())?;
+            let instance = Instance::open(&config.data(), config.issuer(), machine_clock(), machine_random())?;
+            runtime()?.block_on(serve(Arc::new(instance), &config))?;
         }
         Command::DemoSeed { seed, visits, json } => {
             let instance = open()?;

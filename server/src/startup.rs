@@ -1,5 +1,6 @@
 //! From a data folder to a running server. `main` and the tests build the same thing.
 
+use std::fs::{File, TryLockError};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// A server is running on the folder.
+    #[error("a server is running on {0} already; end it first")]
+    Served(PathBuf),
     /// The secret files.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -57,6 +61,39 @@ pub enum StartError {
     /// Token keys.
     #[error(transparent)]
     Tokens(#[from] UnusableKey),
+}
+
+/// The sign that a process serves phones from a data folder. The operating system takes it away with the process, however
+/// that ends.
+#[derive(Debug)]
+pub struct Serving {
+    _lock: File,
+}
+
+impl Serving {
+    const NAME: &str = "serving.lock";
+
+    /// Puts the sign up.
+    ///
+    /// # Errors
+    /// [`StartError::Served`] while another process has it, [`StartError::Folder`] when the folder cannot be used.
+    pub fn begin(folder: &Path) -> Result<Self, StartError> {
+        let at = |source| StartError::Folder { path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(at)?;
+        let lock =
+            File::options().create(true).truncate(false).write(true).open(folder.join(Self::NAME)).map_err(at)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StartError::Served(folder.to_owned())),
+            Err(TryLockError::Error(source)) => Err(at(source)),
+        }
+    }
+
+    /// Whether a process has it up.
+    fn is_up(folder: &Path) -> bool {
+        let lock = File::open(folder.join(Self::NAME));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
 }
 
 /// Everything that runs behind the HTTP door.
@@ -92,8 +129,25 @@ pub fn machine_random() -> Random {
 }
 
 impl Instance {
-    /// Opens a data folder, or makes it.
+    /// Opens a data folder, or makes it, and begins a life of its store.
     pub fn open(folder: &Path, issuer: &str, clock: Clock, random: Random) -> Result<Self, StartError> {
+        Self::open_in_life(folder, issuer, clock, random, true)
+    }
+
+    /// Opens a data folder for a command, perhaps beside a server that runs on it. Then the life of that server goes on: one
+    /// that began here would end it in the books, and phones that it answers later would seem to know a lost past
+    /// (docs/adr/0008-lives-of-a-store.md).
+    pub fn open_beside(folder: &Path, issuer: &str, clock: Clock, random: Random) -> Result<Self, StartError> {
+        Self::open_in_life(folder, issuer, clock, random, !Serving::is_up(folder))
+    }
+
+    fn open_in_life(
+        folder: &Path,
+        issuer: &str,
+        clock: Clock,
+        random: Random,
+        begins_life: bool,
+    ) -> Result<Self, StartError> {
         let at = |source| StartError::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(at)?;
         let database = folder.join(DATABASE);
@@ -117,17 +171,9 @@ impl Instance {
                 tracing::error!(%error, "the new server epoch could not be kept outside the store");
             }
         });
-        let sync = Arc::new(
-            SyncService::new(
-                store.clone(),
-                secrets.clone(),
-                server_epoch,
-                Arc::clone(&clock),
-                Arc::clone(&random),
-                on_new_epoch,
-            )
-            .begin_life()?,
-        );
+        let (at, chance) = (Arc::clone(&clock), Arc::clone(&random));
+        let sync = SyncService::new(store.clone(), secrets.clone(), server_epoch, at, chance, on_new_epoch);
+        let sync = Arc::new(if begins_life { sync.begin_life()? } else { sync });
         let accounts = Arc::new(Accounts::new(Parts {
             store: store.clone(),
             hashers,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use server::keys::EpochFile;
 use server::seed::{self, SeedError};
-use server::startup::{DATABASE, Instance, StartError, epoch_at_start};
+use server::startup::{DATABASE, Instance, Serving, StartError, epoch_at_start};
 use server::storage::StorageError;
 use server::work::{rebuild_projections, verify_audit, verify_digests};
 use sync_protocol::access::Role;
@@ -28,6 +28,32 @@ fn open(folder: &Path) -> Result<Instance, StartError> {
         }
     });
     Instance::open(folder, "thonso", Arc::new(|| ServerMs(NOW)), random)
+}
+
+fn open_beside(folder: &Path) -> Result<Instance, StartError> {
+    Instance::open_beside(folder, "thonso", Arc::new(|| ServerMs(NOW)), Arc::new(|bytes: &mut [u8]| bytes.fill(7)))
+}
+
+/// How many lives the store has noted.
+fn lives(instance: &Instance) -> usize {
+    instance.store.read_blocking(|tx| tx.meta("lives")).unwrap().map_or(0, |bytes| bytes.len() / 14)
+}
+
+#[test]
+fn a_command_beside_a_running_server_leaves_its_life_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::begin(folder.path()).unwrap();
+    let running = open(folder.path()).unwrap();
+    assert_eq!(lives(&running), 1);
+    let beside = open_beside(folder.path()).unwrap();
+    beside.backup(&folder.path().join("copy.sqlite3")).unwrap();
+    assert_eq!(lives(&running), 1, "what phones read from the server afterwards is still of its life");
+    assert!(matches!(Serving::begin(folder.path()), Err(StartError::Served(_))), "one server a folder");
+
+    drop((beside, running, serving));
+    // On its own a command begins a life: the store may have been put back before.
+    assert_eq!(lives(&open_beside(folder.path()).unwrap()), 2);
+    assert!(Serving::begin(folder.path()).is_ok(), "the sign goes with its process");
 }
 
 fn block<T>(work: impl Future<Output = T>) -> T {

@@ -454,9 +454,17 @@ proptest! {
         steps in prop::collection::vec(step(), 2..12), picks in prop::array::uniform4(0usize..9),
     ) {
         let (world, houses) = play(&steps);
-        let [a, b, c, d] = picks.map(|index| houses[index % houses.len()]);
-        let families = [[a, b], [c, d]].map(|pair| pair.map(|id| world.root(id)));
-        prop_assume!(families[0].iter().all(|root| !families[1].contains(root)));
+        // Of four families one member each.
+        let mut families: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+        for id in &houses {
+            families.entry(world.root(*id)).or_default().push(*id);
+        }
+        let mut families: Vec<Vec<Uuid>> = families.into_values().collect();
+        prop_assume!(families.len() >= 4);
+        let [a, b, c, d] = picks.map(|pick| {
+            let family = families.remove(pick % families.len());
+            family[pick % family.len()]
+        });
         let roots = |first: (Uuid, Uuid), second: (Uuid, Uuid)| {
             let mut world = world.clone();
             let mut officer = world.officer.clone();
