@@ -53,7 +53,7 @@ fn sync(app: &mut App, server: &mut MiniServer) {
 /// The same note in four visits is asked about on the phone, before anything was sent; the rules are the server's.
 #[test]
 fn what_is_worth_a_second_look_is_told_on_the_phone_itself() {
-    let (_, mut app) = phone();
+    let (mut server, mut app) = phone();
     let mut visits = Vec::new();
     for n in 0..4 {
         let answers = json!({ "topics": ["safe_internet"], "can_do_alone": true, "outcome": "done", "note": "Đã hướng dẫn cả nhà làm." });
@@ -72,6 +72,13 @@ fn what_is_worth_a_second_look_is_told_on_the_phone_itself() {
     assert_eq!((&found[0]["code"], &found[0]["visits"]), (&json!("same_text"), &json!(visits)));
     assert_eq!(found[0]["vi"], "Cùng một đoạn ghi chú xuất hiện trong 4 chuyến thăm.");
     assert_eq!(ask(&mut app, "signals", json!({ "day": "2026-12-31" })), json!([]), "old visits are left alone");
+
+    // The same rows on a phone of the office say nothing: there the team is asked first.
+    sync(&mut app, &mut server);
+    server.grant(user(1), &[(village_a(), Role::CommuneOfficer)]);
+    sync(&mut app, &mut server);
+    assert!(ask(&mut app, "visits", json!({})).as_array().is_some_and(|visits| visits.len() >= 4));
+    assert_eq!(ask(&mut app, "signals", json!({})), json!([]));
 }
 
 fn form(household: Option<u64>) -> Value {

@@ -6,12 +6,15 @@
 
 mod seen;
 
+pub use seen::is_watched;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::{Holidays, Weekday, vi_date};
 use crate::catalogue::QUANTITY_CAP;
 use crate::fold::fold;
 use crate::ids::{Day, UserId, VisitId};
+use crate::row::flag;
 
 /// For so many working days after a visit arrived, what was noticed in it is shown to its team alone.
 pub const TEAM_FIRST_DAYS: u32 = 3;
@@ -110,6 +113,8 @@ pub struct SeenVisit {
     pub place: Option<Place>,
     /// Whether it is approved.
     pub approved: bool,
+    /// What a reviewer sees flagged anyway: bits of `row::flag`.
+    pub flags: u32,
     /// What was done.
     pub activities: Vec<SeenActivity>,
 }
@@ -431,6 +436,49 @@ type Groups<'a, K> = BTreeMap<K, BTreeMap<VisitId, &'a SeenVisit>>;
 /// A kind of activity and whom it is about.
 type KindOfSubject<'a> = (&'a str, [u8; 16]);
 
+/// For so many days before a span the numbers that are watched are compared with: tallies are a month apart.
+pub const WATCHED_DAYS: u32 = 400;
+
+/// Looks at one team's visits of a span of days, and behind them at the numbers of the time before. Every signal is about at
+/// least one visit of the span.
+pub fn signals_of_span(
+    visits: &[SeenVisit],
+    (from, to): (Day, Day),
+    bounds: Option<&Bounds>,
+    limits: &Thresholds,
+) -> Vec<Signal> {
+    let is_inside = |visit: &SeenVisit| (from..=to).contains(&visit.day);
+    let mut looked_at = Vec::new();
+    for visit in visits {
+        if is_inside(visit) {
+            looked_at.push(visit.clone());
+        } else if visit.day < from && visit.day.0 + WATCHED_DAYS >= from.0 {
+            // Of what lies before, only the numbers count: nothing else of it is told again.
+            let only_watched = |activity: &SeenActivity| SeenActivity {
+                kind: activity.kind.clone(),
+                watched: activity.watched.clone(),
+                ..SeenActivity::default()
+            };
+            let activities = visit.activities.iter().filter(|one| one.watched.is_some()).map(only_watched).collect();
+            looked_at.push(SeenVisit { activities, ..visit.clone() });
+        }
+    }
+    let inside: BTreeSet<VisitId> =
+        looked_at.iter().filter(|visit| is_inside(visit)).map(|visit| visit.visit).collect();
+    let mut found = signals(&looked_at, bounds, limits);
+    found.retain(|signal| signal.visits.iter().any(|visit| inside.contains(visit)));
+    found
+}
+
+impl Signal {
+    /// Whether every visit behind it bears a flag of the same name: then it is no news to a reviewer.
+    pub fn is_flagged(&self, visits: &[SeenVisit]) -> bool {
+        let bit = flag::CODES.iter().find(|(_, code)| *code == self.noticed.code()).map_or(0, |(bit, _)| *bit);
+        let bears = |id: &VisitId| visits.iter().any(|visit| visit.visit == *id && visit.flags & bit != 0);
+        bit != 0 && self.visits.iter().all(bears)
+    }
+}
+
 /// Looks at one team's visits. Signals come with the weightiest first, then by what was noticed and where.
 pub fn signals(visits: &[SeenVisit], bounds: Option<&Bounds>, limits: &Thresholds) -> Vec<Signal> {
     let mut found = Vec::new();
@@ -615,7 +663,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::row::flag;
 
     const DAY: Day = Day(20_770);
 
@@ -634,6 +681,7 @@ mod tests {
             minutes: Some(40),
             place: Some(Place { lat_e3: 21_700, lon_e3: 104_900 }),
             approved: false,
+            flags: 0,
             activities: vec![SeenActivity { kind: "vneid_level2".into(), is_done: true, ..Default::default() }],
         }
     }

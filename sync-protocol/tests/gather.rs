@@ -5,6 +5,7 @@
 mod support;
 
 use support::*;
+use sync_protocol::catalogue::Catalogue;
 use sync_protocol::cbor::{Cbor, Raw};
 use sync_protocol::entity::*;
 use sync_protocol::ids::*;
@@ -158,4 +159,32 @@ fn teams_and_what_a_village_is_like_are_facts_too() {
     assert!(rows.contains(&village("fibre_available", Value::Bool(true))));
     assert!(rows.contains(&village("mobile_tech_best", Value::Text("4g".into()))));
     assert!(rows.contains(&RowData::Team { team: world.team, from: Day(20_270), to: None }));
+}
+
+/// What is looked at does not depend on the order in which rows came: so phone and server notice the same.
+#[test]
+fn what_is_looked_at_is_the_same_in_any_order_of_rows() {
+    let mut world = World::new();
+    let visits: Vec<VisitId> = (0..3).map(|_| world.visit(true)).collect();
+    let mut officer = world.officer.clone();
+    let hash = world.hash(visits[1]);
+    world.applied(&mut officer, World::send_back(visits[1], hash));
+    let village = ScopeId(id(VILLAGE));
+    let registers = world.state.registers.values().filter(|(scope, _)| *scope == village);
+    let mut rows: Vec<Row> = registers.map(|(_, register)| Row::Register(register.clone())).collect();
+    let events = world.state.events.values().filter(|(scope, _)| *scope == village);
+    rows.extend(events.map(|(_, event)| Row::Event(event.clone())));
+    let seen = |rows: &[Row]| {
+        let mut gathered = Gathered::default();
+        rows.iter().cloned().for_each(|row| gathered.add(row));
+        gathered.seen(Catalogue::shipped())
+    };
+    let first = seen(&rows);
+    assert_eq!(first[&world.team].len(), 3);
+    for turn in 1..rows.len() {
+        rows.rotate_left(1);
+        assert_eq!(seen(&rows), first, "turned by {turn}");
+    }
+    rows.reverse();
+    assert_eq!(seen(&rows), first, "backwards");
 }

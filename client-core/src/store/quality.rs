@@ -1,12 +1,13 @@
 //! What in the visits of one's own teams is worth a second look: told on the phone first, worked out from the same rows by the
 //! same rules as at the server.
 
+use sync_protocol::access::Role;
 use sync_protocol::catalogue::Catalogue;
 use sync_protocol::ids::*;
-use sync_protocol::quality::{Thresholds, signals};
+use sync_protocol::quality::{Signal, Thresholds, signals_of_span};
 
-use super::Store;
 use super::index::Side;
+use super::{Held, Store};
 use crate::error::Result;
 
 /// For so many days back visits are looked at; the server's desk does the same unless told otherwise.
@@ -29,23 +30,26 @@ pub struct SignalView {
 }
 
 impl Store {
-    /// What is worth a second look in the visits of the last 30 days up to `today`, team by team, the weightiest first.
+    /// What is worth a second look in the visits of the last 30 days up to `today`, team by team, the weightiest first. Only
+    /// where the user works in the team: the office sees it later, at the desk.
     pub fn signals(&mut self, today: Day) -> Result<Vec<SignalView>> {
+        let holdings = self.identity()?.map(|identity| identity.holdings).unwrap_or_default();
+        let works_in = |scope: ScopeId| {
+            let is_team = |held: &Held| matches!(Role::from_code(&held.role), Some(Role::Member | Role::TeamLeader));
+            holdings.iter().any(|held| held.scope == scope && is_team(held))
+        };
         self.read(|db| {
-            let teams = db.gathered(Side::Visible, |_| true)?.seen(Catalogue::shipped());
-            let mut all = Vec::new();
-            for (_, mut visits) in teams {
-                visits.retain(|visit| visit.day.0 + DAYS > today.0);
-                all.extend(signals(&visits, None, &Thresholds::default()));
-            }
-            let view = |signal: sync_protocol::quality::Signal| SignalView {
+            let teams = db.gathered(Side::Visible, works_in)?.seen(Catalogue::shipped());
+            let span = (Day(today.0.saturating_sub(DAYS - 1)), today);
+            let found = teams.values().flat_map(|visits| signals_of_span(visits, span, None, &Thresholds::default()));
+            let view = |signal: Signal| SignalView {
                 code: signal.noticed.code().to_owned(),
                 weight: signal.noticed.weight().code().to_owned(),
                 vi: signal.noticed.vi(),
                 en: signal.noticed.en(),
                 visits: signal.visits,
             };
-            Ok(all.into_iter().map(view).collect())
+            Ok(found.map(view).collect())
         })
     }
 }

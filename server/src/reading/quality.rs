@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sync_protocol::access::Action;
 use sync_protocol::calendar::Holidays;
-use sync_protocol::catalogue::Catalogue;
+use sync_protocol::catalogue::{Catalogue, Kind};
 use sync_protocol::ids::*;
 use sync_protocol::indicator::Gathered;
-use sync_protocol::quality::{SeenVisit, Signal, Thresholds, shown_to_the_office_from, signals};
+use sync_protocol::quality::{
+    SeenVisit, Signal, Thresholds, WATCHED_DAYS, is_watched, shown_to_the_office_from, signals_of_span,
+};
 use sync_protocol::row::{Row, RowType};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -87,7 +89,7 @@ impl Reading {
             let teams = scoped.seen(scopes, query.team.map(TeamId), from, to)?;
             let mut items = Vec::new();
             for (team, visits) in teams {
-                let all = signals(&visits, None, &Thresholds::default());
+                let all = signals_of_span(&visits, (from, to), None, &Thresholds::default());
                 let (shown, kept) = scoped.shown(team, &visits, all)?;
                 if !shown.is_empty() || kept > 0 {
                     let signals = shown.into_iter().map(view).collect();
@@ -119,7 +121,7 @@ impl Scoped<'_> {
         let teams = self.seen(vec![scope], Some(team), from, to)?;
         let Some(visits) = teams.get(&team) else { return Ok(Vec::new()) };
         let about = |signal: &Signal| signal.visits.contains(&visit);
-        let all = signals(visits, None, &Thresholds::default()).into_iter().filter(about).collect();
+        let all = signals_of_span(visits, (from, to), None, &Thresholds::default()).into_iter().filter(about).collect();
         Ok(self.shown(team, visits, all)?.0.into_iter().map(view).collect())
     }
 
@@ -131,32 +133,42 @@ impl Scoped<'_> {
         from: Day,
         to: Day,
     ) -> Answer<BTreeMap<TeamId, Vec<SeenVisit>>> {
-        let mut filter =
-            VisitFilter { scopes, team, from: Some(from), to: Some(to), limit: PAGE, ..VisitFilter::default() };
+        let all = VisitFilter { scopes, team, from: Some(from), to: Some(to), limit: PAGE, ..VisitFilter::default() };
+        let before = |kind: &Kind| VisitFilter {
+            kind: Some(kind.code.clone()),
+            from: Some(Day(from.0.saturating_sub(WATCHED_DAYS))),
+            to: Some(Day(from.0.saturating_sub(1))),
+            ..all.clone()
+        };
+        let watched = Catalogue::shipped().kinds().iter().filter(|kind| is_watched(kind)).map(before);
+        let filters: Vec<VisitFilter> = std::iter::once(all.clone()).chain(watched).collect();
         let mut gathered = Gathered::default();
         let (mut count, mut households) = (0, BTreeSet::new());
-        loop {
-            let page = self.tx.visits(&filter)?;
-            let is_last = page.len() < PAGE;
-            filter.after = page.last().map(|visit| (visit.received, visit.visit));
-            for visit in page {
-                for (ty, id) in [(RowType::VISIT_RECORDED, visit.visit.0), (RowType::VISIT_CORRECTED, visit.content.0)]
-                {
-                    if let Some((_, event)) = self.event(ty, EventId(id))? {
-                        gathered.add(Row::Event(event));
+        for mut filter in filters {
+            loop {
+                let page = self.tx.visits(&filter)?;
+                let is_last = page.len() < PAGE;
+                filter.after = page.last().map(|visit| (visit.received, visit.visit));
+                count += page.len();
+                if count > VISITS_MAX {
+                    return Err(ReadError::BadValue("from"));
+                }
+                for visit in page {
+                    let events =
+                        [(RowType::VISIT_RECORDED, visit.visit.0), (RowType::VISIT_CORRECTED, visit.content.0)];
+                    for (ty, id) in events {
+                        if let Some((_, event)) = self.event(ty, EventId(id))? {
+                            gathered.add(Row::Event(event));
+                        }
                     }
+                    if let Some((_, state)) = self.register(RowType::VISIT_STATE, visit.visit.0)? {
+                        gathered.add(Row::Register(state));
+                    }
+                    households.extend(visit.household);
                 }
-                if let Some((_, state)) = self.register(RowType::VISIT_STATE, visit.visit.0)? {
-                    gathered.add(Row::Register(state));
+                if is_last {
+                    break;
                 }
-                households.extend(visit.household);
-                count += 1;
-            }
-            if count > VISITS_MAX {
-                return Err(ReadError::BadValue("from"));
-            }
-            if is_last {
-                break;
             }
         }
         for household in households {
@@ -176,6 +188,9 @@ impl Scoped<'_> {
         let today = Day::of_ms(self.now.0);
         let received: BTreeMap<VisitId, Day> = visits.iter().map(|seen| (seen.visit, seen.received)).collect();
         let is_due = |signal: &Signal| {
+            if signal.is_flagged(visits) {
+                return true;
+            }
             let last = signal.visits.iter().filter_map(|visit| received.get(visit)).max().copied().unwrap_or(today);
             shown_to_the_office_from(last, Holidays::shipped()) <= today
         };

@@ -80,7 +80,8 @@ impl Gathered {
         let mut teams: BTreeMap<TeamId, Vec<SeenVisit>> = BTreeMap::new();
         for recorded in self.recorded() {
             let seen = self.visit(recorded, |fact| {
-                (!fact.void).then(|| (fact.content.team, SeenVisit::of(fact, recorded, catalogue)))
+                let held = self.events.get(&fact.event).unwrap_or(recorded);
+                (!fact.void).then(|| (fact.content.team, SeenVisit::of(fact, recorded, held, catalogue)))
             });
             if let Some((team, seen)) = seen.flatten() {
                 teams.entry(team).or_default().push(seen);

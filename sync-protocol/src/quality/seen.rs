@@ -1,7 +1,7 @@
 //! From a visit's rows to what is looked at: the one way, for phone and server.
 
 use super::{Place, SeenActivity, SeenVisit, Watched};
-use crate::catalogue::{ActivityContent, ActivityFacts, Catalogue, Check, EvidencePolicy, FieldType, code};
+use crate::catalogue::{ActivityContent, ActivityFacts, Catalogue, Check, EvidencePolicy, FieldType, Kind, code};
 use crate::ids::{ClaimedMs, Day};
 use crate::indicator::{ActivityFact, Fact, VisitFact, claim, subject_of};
 use crate::row::Event;
@@ -26,8 +26,8 @@ fn first_half(hash: [u8; 32]) -> [u8; 16] {
 }
 
 impl SeenVisit {
-    /// From a visit: `fact` is what holds of it, `recorded` the event that first recorded it.
-    pub(crate) fn of(fact: &VisitFact<'_>, recorded: &Event, catalogue: &Catalogue) -> Self {
+    /// From a visit: `fact` is what holds of it, `recorded` the event that first recorded it, `held` the one whose content holds.
+    pub(crate) fn of(fact: &VisitFact<'_>, recorded: &Event, held: &Event, catalogue: &Catalogue) -> Self {
         let facts = fact.activities();
         let activities = facts.iter().filter_map(|fact| match fact {
             Fact::Activity(activity) => Some(activity_of(activity, catalogue)),
@@ -50,9 +50,22 @@ impl SeenVisit {
             minutes: fact.content.minutes,
             place: fact.content.place.and_then(narrow),
             approved: fact.status == VisitStatus::Approved,
+            flags: held.flags,
             activities,
         }
     }
+}
+
+fn watched_percent(kind: &Kind) -> Option<u32> {
+    kind.rules.iter().find_map(|rule| match rule.check {
+        Some(Check::DropAgainstLastApproved { percent }) => Some(percent),
+        _ => None,
+    })
+}
+
+/// Whether the numbers of a kind of activity are watched from one approved activity to the next.
+pub fn is_watched(kind: &Kind) -> bool {
+    watched_percent(kind).is_some()
 }
 
 fn activity_of(activity: &ActivityFact, catalogue: &Catalogue) -> SeenActivity {
@@ -71,10 +84,7 @@ fn activity_of(activity: &ActivityFact, catalogue: &Catalogue) -> SeenActivity {
         _ => None,
     });
     let watched = kind.and_then(|kind| {
-        let percent = kind.rules.iter().find_map(|rule| match rule.check {
-            Some(Check::DropAgainstLastApproved { percent }) => Some(percent),
-            _ => None,
-        })?;
+        let percent = watched_percent(kind)?;
         let numbers = answers(FieldType::Int).filter_map(|(field, answer)| match answer {
             Value::Int(number) => {
                 Some((field.code.clone(), field.vi.clone(), field.en.clone(), u64::try_from(*number).ok()?))
