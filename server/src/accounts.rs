@@ -31,6 +31,13 @@ pub const SESSION_LIFE_MS: u64 = 180 * 86_400_000;
 /// Longest pause of a session without a refresh, in milliseconds: 60 days.
 pub const SESSION_IDLE_MS: u64 = 60 * 86_400_000;
 
+/// Longest life of a desk's session in a browser, in milliseconds: 12 hours.
+pub const DESK_LIFE_MS: u64 = 12 * 3_600_000;
+/// Longest pause of such a session, in milliseconds: 30 minutes.
+pub const DESK_IDLE_MS: u64 = 30 * 60_000;
+/// How exactly a pause is known, in milliseconds: a session that is in use is written down once a minute.
+const DESK_NOTED_MS: u64 = 60_000;
+
 /// Who is calling, from a valid access token; what they may do is looked up per request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
@@ -344,6 +351,56 @@ impl Accounts {
             })
             .await?;
         stands.map(|()| Identity { user: claims.user, device: claims.device, session })
+    }
+
+    /// What a browser shows for a desk's session: the session and a proof that only this server can make.
+    pub fn desk_cookie(&self, session: u64) -> String {
+        let mut bytes = session.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&self.secrets.desk_proof(session));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Believes a desk's cookie, if its session and account still stand and it was used within [`DESK_IDLE_MS`].
+    pub async fn authenticate_desk(&self, cookie: &str) -> Result<Identity, AccountError> {
+        let now = (self.clock)();
+        let session = self.read_desk_cookie(cookie).ok_or(AccountError::SessionRevoked)?;
+        let found = self
+            .store
+            .read(move |tx| -> Answer<Session> {
+                let Some(found) = tx.session(session)? else { return Ok(Err(AccountError::SessionRevoked)) };
+                let is_over = found.revoked.is_some()
+                    || found.device.is_some()
+                    || now.0 > found.created.0.saturating_add(DESK_LIFE_MS)
+                    || now.0 > found.last_used.0.saturating_add(DESK_IDLE_MS);
+                if is_over || !tx.user(found.user)?.is_some_and(|user| user.active) {
+                    return Ok(Err(AccountError::SessionRevoked));
+                }
+                Ok(Ok(found))
+            })
+            .await??;
+        let user = found.user;
+        if now.0 > found.last_used.0.saturating_add(DESK_NOTED_MS) {
+            self.store
+                .write(move |tx| match tx.session(session)? {
+                    // What was ended meanwhile stays so.
+                    Some(session) if session.revoked.is_none() => {
+                        tx.put_session(&Session { last_used: now, ..session })
+                    }
+                    _ => Ok(()),
+                })
+                .await?;
+        }
+        Ok(Identity { user, device: None, session })
+    }
+
+    fn read_desk_cookie(&self, cookie: &str) -> Option<u64> {
+        let bytes: [u8; 40] = URL_SAFE_NO_PAD.decode(cookie).ok()?.try_into().ok()?;
+        let (session, proof) = bytes.split_first_chunk::<8>()?;
+        let session = u64::from_be_bytes(*session);
+        let proof: [u8; 32] = proof.try_into().ok()?;
+        // Compared in constant time.
+        (blake3::Hash::from_bytes(self.secrets.desk_proof(session)) == blake3::Hash::from_bytes(proof))
+            .then_some(session)
     }
 
     /// Gives out a code that brings one phone in for an account.

@@ -140,12 +140,15 @@ routes! {
     "/" { get health::index }
     "/app" { get pages::app_root }
     "/app/{file:.*}" { get pages::app }
+    "/desk" { get pages::desk_root }
+    "/desk/{file:.*}" { get pages::desk }
     "/openapi.json" { get openapi::document }
     "/health/live" { get health::live }
     "/health/ready" { get health::ready }
     "/sync" { post sync::exchange }
     "/api/v1/auth/enrol" { post account::enrol }
     "/api/v1/auth/sign-in" { post account::sign_in }
+    "/api/v1/auth/desk" { post account::sign_in_desk }
     "/api/v1/auth/refresh" { post account::refresh }
     "/api/v1/auth/sign-out" { post account::sign_out }
     "/api/v1/me" { get account::me }

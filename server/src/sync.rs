@@ -91,6 +91,7 @@ pub struct Secrets {
     cursor: [u8; 32],
     sync: [u8; 32],
     refresh: [u8; 32],
+    desk: [u8; 32],
     life: [u8; 32],
 }
 
@@ -102,6 +103,7 @@ impl Secrets {
             cursor: derive("thonso 2026 cursor"),
             sync: derive("thonso 2026 sync session"),
             refresh: derive("thonso 2026 refresh token"),
+            desk: derive("thonso 2026 desk session"),
             life: derive("thonso 2026 life of the store"),
         }
     }
@@ -116,6 +118,11 @@ impl Secrets {
         let mut input = session.to_be_bytes().to_vec();
         input.extend_from_slice(&generation.to_be_bytes());
         *blake3::keyed_hash(&self.refresh, &input).as_bytes()
+    }
+
+    /// The proof in the cookie of a desk's session. Not stored either.
+    pub fn desk_proof(&self, session: u64) -> [u8; 32] {
+        *blake3::keyed_hash(&self.desk, &session.to_be_bytes()).as_bytes()
     }
 
     /// The proof that this server told a phone in which life it read.

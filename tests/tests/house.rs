@@ -590,13 +590,20 @@ fn starts_a_path(line: &str, needle: &str) -> bool {
 // Words of pages
 // ---------------------------------------------------------------------------------------------------------------------
 
-/// `web/strings/{vi,en}.json`: the same keys in both, sorted, none empty, each of them used, with the same places to fill in,
+/// The catalogues of the field app and of the desk, each with the folder of the pages that use it.
+const WORDS: [(&str, &str); 2] = [("", "web/field/src/"), ("desk.", "web/desk/src/")];
+
+/// `web/strings/{vi,en}.json` and `web/strings/desk.{vi,en}.json`: the same keys in both, sorted, none empty, each of them used, with the same places to fill in,
 /// composed (NFC), and every key that a page names is there. Keys that a page puts together from a code (`tc('status', …)`)
 /// are used by their prefix.
 fn words_of_pages(root: &Path) -> Vec<Breach> {
+    WORDS.iter().flat_map(|(catalogue, pages)| words_of(root, catalogue, pages)).collect()
+}
+
+fn words_of(root: &Path, catalogue: &str, pages_in: &str) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let read = |lang: &str, breaches: &mut Vec<Breach>| -> Vec<(String, String)> {
-        let file = format!("web/strings/{lang}.json");
+        let file = format!("web/strings/{catalogue}{lang}.json");
         let Ok(text) = fs::read_to_string(root.join(&file)) else { return Vec::new() };
         let words: BTreeMap<String, String> = match serde_json::from_str(&text) {
             Ok(words) => words,
@@ -622,6 +629,7 @@ fn words_of_pages(root: &Path) -> Vec<Breach> {
         }
         words.into_iter().collect()
     };
+    let (file_vi, file_en) = (format!("web/strings/{catalogue}vi.json"), format!("web/strings/{catalogue}en.json"));
     let vi = read("vi", &mut breaches);
     let en: BTreeMap<String, String> = read("en", &mut breaches).into_iter().collect();
     let places = |text: &str| -> BTreeSet<String> {
@@ -629,28 +637,22 @@ fn words_of_pages(root: &Path) -> Vec<Breach> {
     };
     for (key, value) in &vi {
         match en.get(key) {
-            None => breaches.push(breach("web/strings/en.json", 0, format!("`{key}` is missing"))),
+            None => breaches.push(breach(&file_en, 0, format!("`{key}` is missing"))),
             // A form for the number one may say "one" instead of giving it.
             Some(other) if places(value) != places(other) && !key.ends_with(".one") => {
-                breaches.push(breach(
-                    "web/strings/en.json",
-                    0,
-                    format!("`{key}` fills in other places than Vietnamese"),
-                ));
+                breaches.push(breach(&file_en, 0, format!("`{key}` fills in other places than Vietnamese")));
             }
             Some(_) => {}
         }
     }
     let known: BTreeSet<&str> = vi.iter().map(|(key, _)| key.as_str()).collect();
     for key in en.keys().filter(|key| !known.contains(key.as_str())) {
-        breaches.push(breach("web/strings/vi.json", 0, format!("`{key}` is missing")));
+        breaches.push(breach(&file_vi, 0, format!("`{key}` is missing")));
     }
     let mut used: BTreeSet<String> = BTreeSet::new();
     let mut prefixes: BTreeSet<String> = BTreeSet::new();
     let pages = files(root).into_iter().filter(|file| {
-        file.starts_with("web/field/src/")
-            && (file.ends_with(".svelte") || file.ends_with(".ts"))
-            && !file.contains("/wasm/")
+        file.starts_with(pages_in) && (file.ends_with(".svelte") || file.ends_with(".ts")) && !file.contains("/wasm/")
     });
     for file in pages {
         let Ok(text) = fs::read_to_string(root.join(&file)) else { continue };
@@ -676,7 +678,7 @@ fn words_of_pages(root: &Path) -> Vec<Breach> {
         let by_prefix =
             prefixes.iter().any(|prefix| bare.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.')));
         if !by_prefix && !used.contains(bare) {
-            breaches.push(breach("web/strings/vi.json", 0, format!("`{key}` is used by no page")));
+            breaches.push(breach(&file_vi, 0, format!("`{key}` is used by no page")));
         }
     }
     breaches

@@ -50,6 +50,8 @@ function serviceWorker(): Plugin {
 
 export default defineConfig({
   base: BASE,
+  // What the field app and the desk share lies beside both and uses the packages of whoever takes it.
+  resolve: { dedupe: ['svelte'] },
   build: {
     target: 'chrome109',
     outDir: OUT,

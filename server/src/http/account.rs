@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use actix_web::cookie::{Cookie, SameSite};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::error::{ChangeRefusals, HttpError, Refusals};
-use super::extract::{Caller, Id, Json};
+use super::extract::{Caller, DESK_COOKIE, Id, Json};
 use crate::accounts::SignedIn;
 use crate::auth::password::Secret;
 use crate::reading::people::MeView;
@@ -40,6 +41,15 @@ pub struct SignIn {
     pub phone: String,
     /// The password.
     pub password: String,
+}
+
+/// Who came in at the desk's pages.
+#[derive(Serialize, ToSchema)]
+pub struct DeskSignedIn {
+    /// The user.
+    pub user_id: Uuid,
+    /// The user's name.
+    pub display_name: String,
 }
 
 /// Asks for the next tokens.
@@ -177,6 +187,27 @@ pub async fn sign_in(
     Ok(view(&app, signed_in))
 }
 
+/// Lets an officer or admin in at the desk's pages: the session is a cookie that no script can read.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/desk",
+    tag = "account",
+    responses((status = 200, body = DeskSignedIn), ChangeRefusals),
+    security(())
+)]
+pub async fn sign_in_desk(app: Data<App>, request: HttpRequest, body: Json<SignIn>) -> Result<HttpResponse, HttpError> {
+    let SignIn { phone, password } = body.0;
+    let signed_in = app.accounts.sign_in(&phone, Secret::new(password), address(&request)).await?;
+    let cookie = desk_cookie(app.accounts.desk_cookie(signed_in.session));
+    let said = DeskSignedIn { user_id: signed_in.user.0, display_name: signed_in.display_name };
+    Ok(HttpResponse::Ok().cookie(cookie).json(said))
+}
+
+/// Gone with the browser's window at the latest; the server ends it sooner.
+fn desk_cookie(value: String) -> Cookie<'static> {
+    Cookie::build(DESK_COOKIE, value).path("/").secure(true).http_only(true).same_site(SameSite::Strict).finish()
+}
+
 /// Gives the next tokens.
 #[utoipa::path(
     post,
@@ -199,7 +230,9 @@ pub async fn refresh(app: Data<App>, body: Json<Refresh>) -> Result<web::Json<Si
 )]
 pub async fn sign_out(app: Data<App>, caller: Caller) -> Result<HttpResponse, HttpError> {
     app.accounts.sign_out(caller.0).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let mut gone = desk_cookie(String::new());
+    gone.make_removal();
+    Ok(HttpResponse::NoContent().cookie(gone).finish())
 }
 
 /// Who is asking, and what they may do where.

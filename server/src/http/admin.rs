@@ -206,7 +206,7 @@ pub struct Period {
 
 /// Lists accounts.
 #[utoipa::path(get, path = "/api/v1/users", tag = "administration",
-    responses((status = 200, body = Page<UserView>), Refusals))]
+    params(UserQuery), responses((status = 200, body = Page<UserView>), Refusals))]
 pub async fn users(app: Data<App>, caller: Caller, query: Query<UserQuery>) -> Answer<Page<UserView>> {
     Ok(web::Json(app.reading.users(caller.user(), query.0).await?))
 }
@@ -225,7 +225,7 @@ pub async fn create_user(app: Data<App>, caller: Caller, once: Once, body: Json<
 
 /// Lists the units below one, or the one with a code.
 #[utoipa::path(get, path = "/api/v1/units", tag = "administration",
-    responses((status = 200, body = Page<UnitView>), Refusals))]
+    params(UnitQuery), responses((status = 200, body = Page<UnitView>), Refusals))]
 pub async fn units(app: Data<App>, caller: Caller, query: Query<UnitQuery>) -> Answer<Page<UnitView>> {
     Ok(web::Json(app.reading.units(caller.user(), query.0).await?))
 }
@@ -240,7 +240,7 @@ pub async fn unit(app: Data<App>, caller: Caller, id: Id) -> Answer<UnitView> {
 
 /// Finds a unit of the country by its code on a day, and what became of it since.
 #[utoipa::path(get, path = "/api/v1/country/unit", tag = "administration",
-    responses((status = 200, body = CountryUnit), Refusals))]
+    params(CountryQuery), responses((status = 200, body = CountryUnit), Refusals))]
 pub async fn country_unit(app: Data<App>, caller: Caller, query: Query<CountryQuery>) -> Answer<CountryUnit> {
     Ok(web::Json(app.reading.country_unit(caller.user(), query.0).await?))
 }
@@ -319,7 +319,7 @@ pub async fn change_unit(
 
 /// Lists teams.
 #[utoipa::path(get, path = "/api/v1/teams", tag = "administration",
-    responses((status = 200, body = Page<TeamView>), Refusals))]
+    params(TeamQuery), responses((status = 200, body = Page<TeamView>), Refusals))]
 pub async fn teams(app: Data<App>, caller: Caller, query: Query<TeamQuery>) -> Answer<Page<TeamView>> {
     Ok(web::Json(app.reading.teams(caller.user(), query.0).await?))
 }
@@ -395,7 +395,7 @@ pub async fn end_member(app: Data<App>, caller: Caller, once: Once, id: Id, body
 
 /// Lists roles: of a user, or for a unit.
 #[utoipa::path(get, path = "/api/v1/grants", tag = "administration",
-    responses((status = 200, body = Page<GrantView>), Refusals))]
+    params(GrantQuery), responses((status = 200, body = Page<GrantView>), Refusals))]
 pub async fn grants(app: Data<App>, caller: Caller, query: Query<GrantQuery>) -> Answer<Page<GrantView>> {
     Ok(web::Json(app.reading.grants(caller.user(), query.0).await?))
 }
@@ -444,7 +444,7 @@ pub async fn set_period(app: Data<App>, caller: Caller, once: Once, body: Json<P
 
 /// Reads the audit trail of a unit.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "administration",
-    responses((status = 200, body = Page<TrailEntry>), Refusals))]
+    params(TrailQuery), responses((status = 200, body = Page<TrailEntry>), Refusals))]
 pub async fn audit(app: Data<App>, caller: Caller, query: Query<TrailQuery>) -> Answer<Page<TrailEntry>> {
     Ok(web::Json(app.reading.trail(caller.user(), query.0).await?))
 }

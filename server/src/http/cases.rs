@@ -33,7 +33,7 @@ pub struct Resolve {
     get,
     path = "/api/v1/cases",
     tag = "review",
-    responses((status = 200, body = Page<CaseLine>), Refusals)
+    params(CaseQuery), responses((status = 200, body = Page<CaseLine>), Refusals)
 )]
 pub async fn list(
     app: Data<App>,

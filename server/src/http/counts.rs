@@ -17,7 +17,7 @@ use crate::reading::{Page, indicators};
     get,
     path = "/api/v1/counts",
     tag = "reports",
-    responses((status = 200, body = CountView), Refusals)
+    params(CountQuery), responses((status = 200, body = CountView), Refusals)
 )]
 pub async fn counts(
     app: Data<App>,
@@ -32,7 +32,7 @@ pub async fn counts(
     get,
     path = "/api/v1/figures",
     tag = "reports",
-    responses((status = 200, body = FiguresView), Refusals)
+    params(FigureQuery), responses((status = 200, body = FiguresView), Refusals)
 )]
 pub async fn figures(
     app: Data<App>,
@@ -47,7 +47,7 @@ pub async fn figures(
     get,
     path = "/api/v1/figures/{code}/behind",
     tag = "reports",
-    params(("code" = String, Path, description = "An indicator, or a kind of activity")),
+    params(BehindQuery, ("code" = String, Path, description = "An indicator, or a kind of activity")),
     responses((status = 200, body = Page<BehindView>), Refusals)
 )]
 pub async fn behind(

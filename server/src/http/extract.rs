@@ -147,7 +147,10 @@ impl FromRequest for Id {
     }
 }
 
-/// Who is asking: the bearer of a valid access token. What they may do is for others to say.
+/// The cookie of a desk in a browser. The prefix binds it to this host, to the whole of it and to an encrypted line.
+pub const DESK_COOKIE: &str = "__Host-thonso";
+
+/// Who is asking: the bearer of a valid access token, or a desk's page. What they may do is for others to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller(pub Identity);
 
@@ -167,12 +170,32 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let app = request.app_data::<Data<App>>().ok_or(ProblemCode::Internal)?;
             let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+            if token.is_none()
+                && let Some(cookie) = request.cookie(DESK_COOKIE)
+            {
+                if !request.method().is_safe() && !is_from_own_page(&request) {
+                    return Err(ProblemCode::NotAllowed.into());
+                }
+                return Ok(Self(app.accounts.authenticate_desk(cookie.value()).await?));
+            }
             let (scheme, token) = token.and_then(|value| value.split_once(' ')).ok_or(ProblemCode::TokenInvalid)?;
             if !scheme.eq_ignore_ascii_case("bearer") {
                 return Err(ProblemCode::TokenInvalid.into());
             }
             Ok(Self(app.accounts.authenticate(token.trim()).await?))
         })
+    }
+}
+
+/// Whether a browser says that a page of ours asks. A cookie travels by itself: without such a word it changes nothing.
+fn is_from_own_page(request: &HttpRequest) -> bool {
+    let said = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    match said(header::HeaderName::from_static("sec-fetch-site")) {
+        Some(site) => site == "same-origin",
+        None => {
+            let origin = said(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+            origin.is_some_and(|(_, host)| said(header::HOST) == Some(host))
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::App;
@@ -22,7 +21,7 @@ use crate::reading::papers::language;
 const FILE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Where a list goes.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ImportQuery {
@@ -40,7 +39,7 @@ fn sort(path: &web::Path<String>) -> Result<Sort, HttpError> {
 /// row is at fault, nothing. Only looks unless `dry_run=false` is said. The same file may be sent twice: rows that are
 /// there already are counted as known.
 #[utoipa::path(post, path = "/api/v1/imports/{sort}", tag = "administration",
-    params(("sort" = String, Path, description = "`villages`, `teams`, `members` or `households`")),
+    params(ImportQuery, ("sort" = String, Path, description = "`villages`, `teams`, `members` or `households`")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = ImportView), ChangeRefusals))]
 pub async fn bring(
@@ -61,7 +60,7 @@ pub async fn bring(
 
 /// Gives the empty table of a list, with what each column takes on a second sheet.
 #[utoipa::path(get, path = "/api/v1/imports/{sort}/template", tag = "administration",
-    params(("sort" = String, Path, description = "`villages`, `teams`, `members` or `households`")),
+    params(PaperQuery, ("sort" = String, Path, description = "`villages`, `teams`, `members` or `households`")),
     responses((status = 200, description = "An Excel workbook"), Refusals))]
 pub async fn template(
     _caller: Caller,

@@ -12,14 +12,14 @@ type Answer<T> = Result<web::Json<T>, HttpError>;
 
 /// Puts units or teams side by side: per head or in percent, equal values share a place, the small and the uncovered apart.
 #[utoipa::path(get, path = "/api/v1/league", tag = "reports",
-    responses((status = 200, body = LeagueView), Refusals))]
+    params(LeagueQuery), responses((status = 200, body = LeagueView), Refusals))]
 pub async fn league(app: Data<App>, caller: Caller, query: Query<LeagueQuery>) -> Answer<LeagueView> {
     Ok(web::Json(app.reading.league(caller.user(), query.0).await?))
 }
 
 /// Works out a team's score of a month, item by item.
 #[utoipa::path(get, path = "/api/v1/teams/{id}/score", tag = "reports",
-    params(("id" = Uuid, Path, description = "The team")),
+    params(ScoreQuery, ("id" = Uuid, Path, description = "The team")),
     responses((status = 200, body = ScoreView), Refusals))]
 pub async fn score(app: Data<App>, caller: Caller, id: Id, query: Query<ScoreQuery>) -> Answer<ScoreView> {
     Ok(web::Json(app.reading.team_score(caller.user(), TeamId(id.0), query.0).await?))

@@ -216,7 +216,7 @@ pub async fn unmerge(app: Data<App>, caller: Caller, once: Once, id: Id) -> Answ
 
 /// Lists cases from the field.
 #[utoipa::path(get, path = "/api/v1/field-cases", tag = "cases",
-    responses((status = 200, body = Page<FieldCaseView>), Refusals))]
+    params(FieldCaseQuery), responses((status = 200, body = Page<FieldCaseView>), Refusals))]
 pub async fn field_cases(app: Data<App>, caller: Caller, query: Query<FieldCaseQuery>) -> Answer<Page<FieldCaseView>> {
     Ok(web::Json(app.reading.field_cases(caller.user(), query.0).await?))
 }

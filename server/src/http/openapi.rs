@@ -43,3 +43,18 @@ pub async fn document() -> HttpResponse {
 pub fn text() -> String {
     Document::openapi().to_pretty_json().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    /// The contract as it is committed: the desk's types are made from it, and a change of it is read before it is made.
+    #[test]
+    fn the_committed_contract_is_the_one_that_is_served() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+        let served = super::text() + "\n";
+        if std::env::var_os("OPENAPI_WRITE").is_some() {
+            std::fs::write(file, &served).unwrap();
+        }
+        let committed = std::fs::read_to_string(file).unwrap();
+        assert!(committed == served, "write it anew: OPENAPI_WRITE=1 cargo test -p thonso-server --lib openapi");
+    }
+}

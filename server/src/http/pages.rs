@@ -1,4 +1,4 @@
-//! The pages that the program carries: the field app. Made by `cargo xtask web`, packed when they were made.
+//! The pages that the program carries: the field app and the desk. Made by `cargo xtask web`, packed when they were made.
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -23,6 +23,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
                       style-src 'self'; img-src 'self' data: blob:; manifest-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
+/// As above, without WebAssembly and workers; and no text becomes markup but what Svelte's own policy lets through.
+const DESK_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; \
+                           img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                           require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
+
 /// What is shown where the program was built without its pages.
 const MISSING: &str = "<!doctype html><html lang=\"vi\"><meta charset=\"utf-8\"><title>Thôn Số</title>\
     <p>Máy chủ này được dựng mà không có các trang của ứng dụng. Hãy chạy <code>cargo xtask web</code> rồi dựng lại máy chủ.</p>\
@@ -39,9 +44,34 @@ const MISSING: &str = "<!doctype html><html lang=\"vi\"><meta charset=\"utf-8\">
 )]
 pub async fn app(request: HttpRequest, file: web::Path<String>) -> Result<HttpResponse, HttpError> {
     let name = if file.is_empty() { "index.html" } else { file.as_str() };
-    let wanted = format!("app/{name}");
-    let Some(page) = PAGES.iter().find(|page| page.path == wanted) else {
-        if PAGES.is_empty() && file.is_empty() {
+    serve(&request, "app", name, POLICY)
+}
+
+/// The desk. Every address below it that is no file is a place within the page, so that it can be kept and sent on.
+#[utoipa::path(
+    get,
+    path = "/desk/{file}",
+    tag = "pages",
+    params(("file" = String, Path, description = "A file of the desk, or a place within its page")),
+    responses((status = 200, description = "The file, or the page"), (status = 404, description = "No such file")),
+    security(())
+)]
+pub async fn desk(request: HttpRequest, file: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    let is_place = !file.starts_with("assets/") && !file.rsplit('/').next().unwrap_or_default().contains('.');
+    let name = if is_place { "index.html" } else { file.as_str() };
+    serve(&request, "desk", name, DESK_POLICY)
+}
+
+/// The address without its last stroke leads to the page.
+#[utoipa::path(get, path = "/desk", tag = "pages", responses((status = 308, description = "See /desk/")), security(()))]
+pub async fn desk_root() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/desk/")).finish()
+}
+
+fn serve(request: &HttpRequest, folder: &str, name: &str, policy: &'static str) -> Result<HttpResponse, HttpError> {
+    let page = PAGES.iter().find(|page| page.path.split_once('/') == Some((folder, name)));
+    let Some(page) = page else {
+        if PAGES.is_empty() && name == "index.html" {
             let mut response = HttpResponse::ServiceUnavailable();
             return Ok(response.content_type("text/html; charset=utf-8").body(MISSING));
         }
@@ -50,7 +80,7 @@ pub async fn app(request: HttpRequest, file: web::Path<String>) -> Result<HttpRe
     let lasting = name.starts_with("assets/");
     let mut response = HttpResponse::Ok();
     response.content_type(media_type(name));
-    response.insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+    response.insert_header((header::CONTENT_SECURITY_POLICY, policy));
     response.insert_header((header::VARY, "accept-encoding"));
     let kept = if lasting { "public, max-age=31536000, immutable" } else { "no-cache" };
     response.insert_header((header::CACHE_CONTROL, kept));

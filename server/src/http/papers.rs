@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
 use actix_web::web::{self, Data};
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::App;
 use super::error::{HttpError, Refusals};
@@ -14,7 +13,7 @@ use crate::problem::ProblemCode;
 use crate::reading::papers::{SupportFileQuery, language};
 
 /// In which language a paper is wanted.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PaperQuery {
@@ -44,7 +43,7 @@ pub(super) async fn file(
 /// Makes the certificate of a recognition that is granted: one page with number, commune and date, also as a QR code. No
 /// person's name is on it; it is written in by hand.
 #[utoipa::path(get, path = "/api/v1/recognitions/{id}/certificate", tag = "reports",
-    params(("id" = Uuid, Path, description = "The recognition")),
+    params(PaperQuery, ("id" = Uuid, Path, description = "The recognition")),
     responses((status = 200, description = "A PDF"), Refusals))]
 pub async fn certificate(
     app: Data<App>,
@@ -59,7 +58,7 @@ pub async fn certificate(
 
 /// Lists the support certificates of a month for payment.
 #[utoipa::path(get, path = "/api/v1/support-certificates/export", tag = "reports",
-    responses((status = 200, description = "A spreadsheet or a CSV file"), Refusals))]
+    params(SupportFileQuery), responses((status = 200, description = "A spreadsheet or a CSV file"), Refusals))]
 pub async fn support(
     app: Data<App>,
     caller: Caller,

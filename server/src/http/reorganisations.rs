@@ -12,7 +12,7 @@ type Answer<T> = Result<web::Json<T>, HttpError>;
 
 /// Says what a reorganisation would do, what must be assigned by hand and what stands in the way. Changes nothing.
 #[utoipa::path(get, path = "/api/v1/reorganisations/preview", tag = "administration",
-    responses((status = 200, body = PreviewView), Refusals))]
+    params(PreviewQuery), responses((status = 200, body = PreviewView), Refusals))]
 pub async fn preview(app: Data<App>, caller: Caller, query: Query<PreviewQuery>) -> Answer<PreviewView> {
     Ok(web::Json(app.desk.preview_reorganisation(caller.user(), query.0).await?))
 }

@@ -6,7 +6,6 @@ use actix_web::web::{self, Data};
 use serde::Deserialize;
 use serde_json::json;
 use sync_protocol::calendar::Report;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::App;
@@ -19,7 +18,7 @@ use crate::reading::hex;
 use crate::reading::reports::{ReportQuery, Shown, VersionView};
 
 /// Which report is wanted, and as what.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ReportFileQuery {
@@ -51,7 +50,7 @@ pub struct ReportFileQuery {
     get,
     path = "/api/v1/reports/{code}",
     tag = "reports",
-    params(("code" = String, Path, description = "`commune_month`, `province_month`, `team_month`, `campaign_day`, …")),
+    params(ReportFileQuery, ("code" = String, Path, description = "`commune_month`, `province_month`, `team_month`, `campaign_day`, …")),
     responses((status = 200, description = "The report in the format asked for"), Refusals)
 )]
 pub async fn report(
@@ -146,7 +145,7 @@ fn json(shown: &Shown) -> String {
     get,
     path = "/api/v1/reports/{code}/versions",
     tag = "reports",
-    params(("code" = String, Path, description = "Which report: `commune_month`, …")),
+    params(ReportQuery, ("code" = String, Path, description = "Which report: `commune_month`, …")),
     responses((status = 200, body = Vec<VersionView>), Refusals)
 )]
 pub async fn versions(

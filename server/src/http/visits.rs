@@ -163,7 +163,7 @@ pub(super) async fn perform(
     get,
     path = "/api/v1/visits",
     tag = "review",
-    responses((status = 200, body = Page<VisitLine>), Refusals)
+    params(VisitQuery), responses((status = 200, body = Page<VisitLine>), Refusals)
 )]
 pub async fn list(
     app: Data<App>,
@@ -176,7 +176,7 @@ pub async fn list(
 /// Lists what in the visits of some days is worth a second look, team by team: a question, never a verdict. A team sees its own
 /// at once, the commune three working days after the last visit behind it arrived.
 #[utoipa::path(get, path = "/api/v1/quality", tag = "visits",
-    responses((status = 200, body = Page<TeamSignals>), Refusals))]
+    params(QualityQuery), responses((status = 200, body = Page<TeamSignals>), Refusals))]
 pub async fn quality(
     app: Data<App>,
     caller: Caller,

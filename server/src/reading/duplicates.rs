@@ -43,7 +43,7 @@ pub struct PairView {
     /// How alike they are: 40 and more. A question, never a verdict.
     pub score: u32,
     /// What speaks for it.
-    pub reasons: Vec<ReasonView>,
+    pub reasons: Vec<LikenessView>,
     /// The case about the pair, while it is not settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<Uuid>,
@@ -51,7 +51,7 @@ pub struct PairView {
 
 /// What speaks for two households being one.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
-pub struct ReasonView {
+pub struct LikenessView {
     /// The stable code.
     pub code: String,
     /// In words.
@@ -123,7 +123,7 @@ impl Reading {
                     scoped.household_view(*scope, register)
                 };
                 let (first, second) = (view(found.first)?, view(found.second)?);
-                let reasons = found.likeness.reasons.iter().map(|reason| ReasonView {
+                let reasons = found.likeness.reasons.iter().map(|reason| LikenessView {
                     code: reason.code().to_owned(),
                     words: Label { vi: reason.vi().to_owned(), en: reason.en().to_owned() },
                 });

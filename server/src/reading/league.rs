@@ -39,7 +39,7 @@ pub struct LeagueQuery {
 
 /// A place in a league table.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-pub struct PlaceView {
+pub struct StandingView {
     /// From 1; equal values share it, and the next one is left out.
     pub rank: u32,
     /// The unit or team.
@@ -84,7 +84,7 @@ pub struct LeagueView {
     /// Fewest adults or else households with which one is ranked.
     pub minimum: [u64; 2],
     /// By rank.
-    pub places: Vec<PlaceView>,
+    pub places: Vec<StandingView>,
     /// Listed apart.
     pub apart: Vec<ApartView>,
 }
@@ -224,7 +224,7 @@ impl Scoped<'_> {
         for place in league.places {
             let of_thousand = if unit == FigureUnit::Count { Fraction::whole(1_000) } else { Fraction::ONE };
             let shown = place.value.times(of_thousand);
-            places.push(PlaceView {
+            places.push(StandingView {
                 rank: place.rank,
                 of: named(self, place.unit)?,
                 value: place.value.to_string(),

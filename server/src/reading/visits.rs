@@ -60,6 +60,7 @@ pub struct VisitQuery {
     /// Up to and with this day.
     pub to: Option<String>,
     /// Whether void visits are listed.
+    #[param(inline)]
     #[serde(default)]
     pub void: VoidVisits,
     /// Behind this place.

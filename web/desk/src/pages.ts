@@ -1,0 +1,49 @@
+// Every page of the desk: its address, its place in the menu, for whom it is, and how it is loaded. Loaded when it is opened, so
+// that an old PC reads little.
+import type { Component } from 'svelte';
+import { isAdmin, isCommune } from './lib/scope.svelte';
+
+export type PageComponent = Component<{ parts: string[] }>;
+type Loader = () => Promise<{ default: PageComponent }>;
+
+interface Entry {
+  /** The first part of the address; words under `nav.<path>`. */
+  path: string;
+  /** Whether it is offered. The server decides what may be done. */
+  for: () => boolean;
+  page: Loader;
+}
+
+const everybody = () => true;
+
+/** The menu. */
+export const groups: { code: string; pages: Entry[] }[] = [
+  {
+    code: '',
+    pages: [
+      { path: '', for: everybody, page: () => import('./pages/Overview.svelte') },
+      { path: 'review', for: isCommune, page: () => import('./pages/Review.svelte') },
+    ],
+  },
+  { code: 'numbers', pages: [] },
+  { code: 'programmes', pages: [] },
+  {
+    code: 'people',
+    pages: [],
+  },
+  {
+    code: 'order',
+    pages: [{ path: 'audit', for: isAdmin, page: () => import('./pages/Audit.svelte') }],
+  },
+];
+
+/** Pages without a place in the menu: one thing of a list. */
+const others: Record<string, Loader> = {};
+
+const missing: Loader = () => import('./pages/Missing.svelte');
+
+/** The page of an address. */
+export function pageOf(parts: string[]): Loader {
+  const name = parts[0] ?? '';
+  return groups.flatMap((group) => group.pages).find((page) => page.path === name)?.page ?? others[name] ?? missing;
+}
