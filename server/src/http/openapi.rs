@@ -24,7 +24,22 @@ impl Modify for Frame {
         let components = document.components.get_or_insert_with(Components::new);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
         document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+        for (path, item) in &mut document.paths.paths {
+            let methods = [("get", &mut item.get), ("post", &mut item.post), ("patch", &mut item.patch)];
+            for (method, operation) in methods {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(operation_id(method, path));
+                }
+            }
+        }
     }
+}
+
+/// The name of an operation, from its method and path: handlers of different things may share a name, operations must not.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split(|char: char| !char.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let words = words.filter(|word| !matches!(*word, "api" | "v1"));
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
 /// The contract.
@@ -46,6 +61,17 @@ pub fn text() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_operations_share_a_name() {
+        let document: serde_json::Value = serde_json::from_str(&super::text()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+        let names: Vec<_> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    }
+
     /// The contract as it is committed: the desk's types are made from it, and a change of it is read before it is made.
     #[test]
     fn the_committed_contract_is_the_one_that_is_served() {

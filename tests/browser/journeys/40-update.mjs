@@ -22,7 +22,7 @@ export default async function journey(server) {
     const label = 'Nhà ghi trước khi cập nhật';
     await ask(aside, 'household_create', { call: crypto.randomUUID(), village: place.village.id, groups: { label } });
     await aside.close();
-    assert.equal((await phone.page.getByText('mục chưa gửi').count()) > 0, true);
+    await phone.page.getByText('mục chưa gửi').first().waitFor();
 
     line.down = false;
     line.change = (url, body) => (url.endsWith('/sw.js') ? Buffer.concat([body, Buffer.from('\n// another version\n')]) : null);

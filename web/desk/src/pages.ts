@@ -38,7 +38,9 @@ export const groups: { code: string; pages: Entry[] }[] = [
 ];
 
 /** Pages without a place in the menu: one thing of a list. */
-const others: Record<string, Loader> = {};
+const others: Record<string, Loader> = {
+  visits: () => import('./pages/Visits.svelte'),
+};
 
 const missing: Loader = () => import('./pages/Missing.svelte');
 

@@ -87,7 +87,7 @@ type Answer<P extends keyof paths, M extends 'get' | 'post' | 'patch'> = paths[P
 type Init<P extends keyof paths, M extends 'get' | 'post' | 'patch'> = M extends keyof paths[P] ? MaybeOptionalInit<paths[P], M> : never;
 
 /** Reads. */
-export function get<P extends Path<'get'>>(path: P, init?: Init<P, 'get'>): Promise<Answer<P, 'get'>> {
+export function get<P extends Path<'get'>>(path: P, init?: NoInfer<Init<P, 'get'>>): Promise<Answer<P, 'get'>> {
   return unwrap(client.GET(path as never, (init ?? {}) as never)) as Promise<Answer<P, 'get'>>;
 }
 
@@ -95,7 +95,7 @@ export function get<P extends Path<'get'>>(path: P, init?: Init<P, 'get'>): Prom
 export const newKey = (): string => crypto.randomUUID();
 
 /** Changes something; `key` from {@link newKey}, drawn when the person pressed. */
-export function post<P extends Path<'post'>>(path: P, init?: Init<P, 'post'>, key: string = newKey()): Promise<Answer<P, 'post'>> {
+export function post<P extends Path<'post'>>(path: P, init?: NoInfer<Init<P, 'post'>>, key: string = newKey()): Promise<Answer<P, 'post'>> {
   const given = (init ?? {}) as { headers?: Record<string, string> };
   return unwrap(client.POST(path as never, { ...given, headers: { ...given.headers, 'idempotency-key': key } } as never)) as Promise<
     Answer<P, 'post'>
@@ -103,7 +103,7 @@ export function post<P extends Path<'post'>>(path: P, init?: Init<P, 'post'>, ke
 }
 
 /** Changes a part of something. */
-export function patch<P extends Path<'patch'>>(path: P, init?: Init<P, 'patch'>, key: string = newKey()): Promise<Answer<P, 'patch'>> {
+export function patch<P extends Path<'patch'>>(path: P, init?: NoInfer<Init<P, 'patch'>>, key: string = newKey()): Promise<Answer<P, 'patch'>> {
   const given = (init ?? {}) as { headers?: Record<string, string> };
   return unwrap(client.PATCH(path as never, { ...given, headers: { ...given.headers, 'idempotency-key': key } } as never)) as Promise<
     Answer<P, 'patch'>
