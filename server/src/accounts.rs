@@ -360,8 +360,9 @@ impl Accounts {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Believes a desk's cookie, if its session and account still stand and it was used within [`DESK_IDLE_MS`].
-    pub async fn authenticate_desk(&self, cookie: &str) -> Result<Identity, AccountError> {
+    /// Believes a desk's cookie, if its session and account still stand and a person used it within [`DESK_IDLE_MS`]; that a page
+    /// asks by itself (`is_attended` is false) is no use.
+    pub async fn authenticate_desk(&self, cookie: &str, is_attended: bool) -> Result<Identity, AccountError> {
         let now = (self.clock)();
         let session = self.read_desk_cookie(cookie).ok_or(AccountError::SessionRevoked)?;
         let found = self
@@ -379,7 +380,7 @@ impl Accounts {
             })
             .await??;
         let user = found.user;
-        if now.0 > found.last_used.0.saturating_add(DESK_NOTED_MS) {
+        if is_attended && now.0 > found.last_used.0.saturating_add(DESK_NOTED_MS) {
             self.store
                 .write(move |tx| match tx.session(session)? {
                     // What was ended meanwhile stays so.

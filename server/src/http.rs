@@ -15,6 +15,7 @@ pub mod households;
 pub mod imports;
 pub mod league;
 pub mod lists;
+pub mod live;
 pub mod office;
 pub mod openapi;
 pub mod pages;
@@ -194,6 +195,8 @@ routes! {
     "/api/v1/announcements" { get announcements::list, post announcements::publish }
     "/api/v1/announcements/{id}/withdraw" { post announcements::withdraw }
     "/api/v1/counts" { get counts::counts }
+    "/api/v1/live" { get live::live }
+    "/api/v1/overview" { get counts::overview }
     "/api/v1/figures" { get counts::figures }
     "/api/v1/figures/{code}/behind" { get counts::behind }
     "/api/v1/recognitions/{id}/certificate" { get papers::certificate }

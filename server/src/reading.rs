@@ -17,6 +17,7 @@ pub mod households;
 pub mod indicators;
 pub mod league;
 pub mod lists;
+pub mod overview;
 pub mod papers;
 pub mod people;
 pub mod plain;

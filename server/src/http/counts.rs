@@ -10,6 +10,7 @@ use super::error::{HttpError, Refusals};
 use super::extract::{Caller, Query};
 use crate::reading::counts::{CountQuery, CountView};
 use crate::reading::figures::{BehindQuery, BehindView, FigureQuery, FiguresView};
+use crate::reading::overview::{OverviewQuery, OverviewView};
 use crate::reading::{Page, indicators};
 
 /// Counts visits and activities, with what is needed to explain the numbers.
@@ -25,6 +26,21 @@ pub async fn counts(
     query: Query<CountQuery>,
 ) -> Result<web::Json<CountView>, HttpError> {
     Ok(web::Json(app.reading.counts(caller.user(), query.0).await?))
+}
+
+/// Shows a unit at a glance: what waits, what the month has brought, which teams and phones are silent.
+#[utoipa::path(
+    get,
+    path = "/api/v1/overview",
+    tag = "reports",
+    params(OverviewQuery), responses((status = 200, body = OverviewView), Refusals)
+)]
+pub async fn overview(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<OverviewQuery>,
+) -> Result<web::Json<OverviewView>, HttpError> {
+    Ok(web::Json(app.reading.overview(caller.user(), query.0).await?))
 }
 
 /// Works out every indicator of a unit for a period, and what each kind of activity achieved.

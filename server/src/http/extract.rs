@@ -150,6 +150,11 @@ impl FromRequest for Id {
 /// The cookie of a desk in a browser. The prefix binds it to this host, to the whole of it and to an encrypted line.
 pub const DESK_COOKIE: &str = "__Host-thonso";
 
+/// A page sends this with what it asks by itself: a desk that nobody touches is not kept open.
+const UNATTENDED: &str = "x-unattended";
+/// What a page asks only by itself.
+const LIVE: &str = "/api/v1/live";
+
 /// Who is asking: the bearer of a valid access token, or a desk's page. What they may do is for others to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller(pub Identity);
@@ -176,7 +181,8 @@ impl FromRequest for Caller {
                 if !request.method().is_safe() && !is_from_own_page(&request) {
                     return Err(ProblemCode::NotAllowed.into());
                 }
-                return Ok(Self(app.accounts.authenticate_desk(cookie.value()).await?));
+                let is_attended = !request.headers().contains_key(UNATTENDED) && request.path() != LIVE;
+                return Ok(Self(app.accounts.authenticate_desk(cookie.value(), is_attended).await?));
             }
             let (scheme, token) = token.and_then(|value| value.split_once(' ')).ok_or(ProblemCode::TokenInvalid)?;
             if !scheme.eq_ignore_ascii_case("bearer") {

@@ -91,7 +91,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, cell: &CountKey, n: u64, by_kind: bool) {
+    pub(super) fn add(&mut self, cell: &CountKey, n: u64, by_kind: bool) {
         let n = u32::try_from(n).unwrap_or(u32::MAX);
         let add = |number: &mut u32| *number = number.saturating_add(n);
         let is_visit = cell.kind == VISIT_ITSELF;
@@ -305,7 +305,7 @@ impl Scoped<'_> {
 }
 
 /// First and last day of a reporting month.
-fn days_of(month: Month) -> Option<(Day, Day)> {
+pub(super) fn days_of(month: Month) -> Option<(Day, Day)> {
     let civil = |month: u32| (i64::from(month / 12), month % 12 + 1);
     let (year, number) = civil(month.0);
     let (year_before, number_before) = civil(month.0.checked_sub(1)?);

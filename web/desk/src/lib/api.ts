@@ -46,6 +46,14 @@ export function problemOf(body: unknown, response: Response): Problem {
   };
 }
 
+/** When a person last did something here, in ms since 1970. */
+let touched = Date.now();
+/** So long after that, what the page asks it asks by itself: that does not keep the session open. */
+const ATTENDED_MS = 5 * 60_000;
+for (const event of ['pointerdown', 'keydown']) {
+  addEventListener(event, () => (touched = Date.now()), { capture: true, passive: true });
+}
+
 /**
  * Fetches; whoever's session has ended signs in over the page, and then the same question is asked again: nothing that was typed
  * is lost. A line that does not carry is a problem as well.
@@ -55,7 +63,9 @@ async function patient(input: Request): Promise<Response> {
     let response: Response;
     try {
       // Sent as a copy: it may have to be sent again.
-      response = await fetch(input.clone());
+      const copy = new Request(input.clone());
+      if (Date.now() - touched > ATTENDED_MS) copy.headers.set('x-unattended', '1');
+      response = await fetch(copy);
     } catch (error) {
       if (error instanceof DOMException && error.name === 'AbortError') throw error;
       throw NO_NETWORK;
