@@ -23,13 +23,17 @@ export const groups: { code: string; pages: Entry[] }[] = [
     pages: [
       { path: '', for: everybody, page: () => import('./pages/Overview.svelte') },
       { path: 'review', for: isCommune, page: () => import('./pages/Review.svelte') },
+      { path: 'conflicts', for: isCommune, page: () => import('./pages/Conflicts.svelte') },
     ],
   },
   { code: 'numbers', pages: [] },
   { code: 'programmes', pages: [] },
   {
     code: 'people',
-    pages: [],
+    pages: [
+      { path: 'households', for: isCommune, page: () => import('./pages/Households.svelte') },
+      { path: 'duplicates', for: isCommune, page: () => import('./pages/Duplicates.svelte') },
+    ],
   },
   {
     code: 'order',
