@@ -568,7 +568,7 @@ fn new_session(id: u64, user: UserId, device: Option<DeviceId>, now: ServerMs) -
 }
 
 /// The account, if the caller may administer it; otherwise as if it did not exist.
-fn administered(
+pub(crate) fn administered(
     tx: &mut dyn Tx,
     by: UserId,
     user: UserId,
@@ -597,7 +597,7 @@ fn administered(
 
 /// Writes an audit entry about an account, under the unit that keeps it.
 #[expect(clippy::too_many_arguments, reason = "an entry has as many parts")]
-fn note(
+pub(crate) fn note(
     tx: &mut dyn Tx,
     now: ServerMs,
     salt: [u8; 16],

@@ -46,7 +46,7 @@ pub struct Desk {
     sync: Arc<SyncService>,
     catalogue: &'static Catalogue,
     pub(crate) clock: Clock,
-    random: Random,
+    pub(crate) random: Random,
 }
 
 /// One visit of an approval by sample.
@@ -123,6 +123,10 @@ impl Desk {
     /// Builds it.
     pub fn new(store: Store, sync: Arc<SyncService>, clock: Clock, random: Random) -> Self {
         Self { store, sync, catalogue: Catalogue::shipped(), clock, random }
+    }
+
+    pub(crate) fn server_epoch(&self) -> u16 {
+        self.sync.server_epoch()
     }
 
     /// Does what a user wants, all in one transaction; each intent gets its own outcome.

@@ -157,6 +157,8 @@ routes! {
     "/api/v1/users/{id}/enrolment-code" { post account::give_code }
     "/api/v1/users/{id}/password" { post account::set_password }
     "/api/v1/users/{id}/devices" { get account::devices }
+    "/api/v1/devices/{id}/ledger" { get account::ledger }
+    "/api/v1/devices/{id}/adopt" { post account::adopt }
     "/api/v1/devices/{id}/revoke" { post account::revoke_device }
     "/api/v1/units" { get admin::units, post admin::create_village }
     "/api/v1/units/{id}" { get admin::unit, patch admin::change_unit }

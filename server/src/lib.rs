@@ -12,6 +12,7 @@ pub mod export;
 pub mod http;
 pub mod import;
 pub mod keys;
+pub mod late;
 pub mod principal;
 pub mod problem;
 pub mod reading;

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sync_protocol::access::{INSTALLATION, Role};
-use sync_protocol::cbor::{self, Cbor};
-use sync_protocol::decide::{Change, Context, Grant, User, decide_bytes};
+use sync_protocol::cbor;
+use sync_protocol::decide::{Change, Grant, User};
 use sync_protocol::ids::*;
 use sync_protocol::museum::{self, Exhibit};
-use sync_protocol::op::Op;
 use sync_protocol::outcome::{Code, Outcome, Verdict};
 
 use crate::accounts::{Accounts, Parts};
@@ -20,11 +19,10 @@ use crate::auth::throttle::{Limits, Throttle};
 use crate::auth::token::{AccessTokens, UnusableKey};
 use crate::desk::Desk;
 use crate::keys::{self, EpochError, EpochFile, KeysError, Pepper, ServerKeys};
-use crate::principal::principal;
 use crate::reading::Reading;
 use crate::storage::sqlite::SqliteStorage;
-use crate::storage::{LoggedOp, StorageError, Store, Tx};
-use crate::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService, lineage_of, next_epoch, server_epoch_of};
+use crate::storage::{StorageError, Store};
+use crate::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService, decide_again, next_epoch, server_epoch_of};
 use crate::work::{Work, audit_body, commits_of};
 
 /// Name of the database in the data folder.
@@ -260,7 +258,9 @@ impl Instance {
                     && outcome.code.as_deref() == Some(Code::NeedsServerUpdate.text())
                 {
                     let (op, server_epoch) = (op.clone(), self.sync.server_epoch());
-                    retried += usize::from(self.store.write_blocking(move |tx| retry(tx, &op, server_epoch))?);
+                    retried += usize::from(
+                        self.store.write_blocking(move |tx| decide_again(tx, &op, server_epoch))?.is_some(),
+                    );
                 }
             }
             if page.len() < PAGE {
@@ -268,41 +268,6 @@ impl Instance {
             }
         }
     }
-}
-
-/// Decides one kept op again, as of when it was received. `true` when it is no longer deferred.
-fn retry(tx: &mut dyn Tx, op: &LoggedOp, server_epoch: u16) -> Result<bool, StorageError> {
-    let Some(outbox) = tx.outbox(op.epoch)? else { return Ok(false) };
-    let Some(body) = &op.body else { return Ok(false) };
-    // The same intent under a later identity follows the first one.
-    let uid = Op::read(body).ok().map(|op| op.uid());
-    if let Some(uid) = uid
-        && tx.op_by_uid(uid)? != Some((op.epoch, op.n))
-    {
-        return Ok(false);
-    }
-    let principal = principal(tx, outbox.user, op.received)?;
-    let lineage = lineage_of(tx, &outbox)?;
-    let mut work = Work::new(tx, op.received);
-    let context = Context {
-        principal: &principal,
-        epoch: op.epoch,
-        n: op.n,
-        lineage: &lineage,
-        server_epoch,
-        received: op.received,
-        catalogue: sync_protocol::catalogue::Catalogue::shipped(),
-    };
-    let decision = decide_bytes(&mut work, &context, body)?;
-    if decision.verdict == Verdict::Deferred {
-        return Ok(false);
-    }
-    let kept = (decision.verdict == Verdict::Rejected).then(|| body.clone());
-    let logged = LoggedOp { outcome: decision.outcome(op.n).cbor(), body: kept, ..op.clone() };
-    work.apply(decision.changes)?;
-    work.tx().put_op(&logged)?;
-    work.finish()?;
-    Ok(true)
 }
 
 /// The epoch of a server that starts: what lies beside its store, the epoch in the store, and how many units of work the

@@ -1140,8 +1140,44 @@ fn deferred(code: Code) -> Decision {
     }
 }
 
+/// Decides one kept op again, as of when it was received. Gives the outcome when it no longer waits.
+pub(crate) fn decide_again(tx: &mut dyn Tx, op: &LoggedOp, server_epoch: u16) -> Result<Option<Outcome>, StorageError> {
+    let Some(outbox) = tx.outbox(op.epoch)? else { return Ok(None) };
+    let Some(body) = &op.body else { return Ok(None) };
+    // The same intent under a later identity follows the first one.
+    let uid = Op::read(body).ok().map(|op| op.uid());
+    if let Some(uid) = uid
+        && tx.op_by_uid(uid)? != Some((op.epoch, op.n))
+    {
+        return Ok(None);
+    }
+    let principal = principal(tx, outbox.user, op.received)?;
+    let lineage = lineage_of(tx, &outbox)?;
+    let mut work = Work::new(tx, op.received);
+    let context = Context {
+        principal: &principal,
+        epoch: op.epoch,
+        n: op.n,
+        lineage: &lineage,
+        server_epoch,
+        received: op.received,
+        catalogue: Catalogue::shipped(),
+    };
+    let decision = decide_bytes(&mut work, &context, body)?;
+    if decision.verdict == Verdict::Deferred {
+        return Ok(None);
+    }
+    let outcome = decision.outcome(op.n);
+    let kept = (decision.verdict == Verdict::Rejected).then(|| body.clone());
+    let logged = LoggedOp { outcome: outcome.cbor(), body: kept, ..op.clone() };
+    work.apply(decision.changes)?;
+    work.tx().put_op(&logged)?;
+    work.finish()?;
+    Ok(Some(outcome))
+}
+
 /// Earlier lives of an outbox: each parent up to where it was left, and its parents in turn.
-pub(crate) fn lineage_of(tx: &mut dyn Tx, outbox: &Outbox) -> Result<Lineage, StorageError> {
+fn lineage_of(tx: &mut dyn Tx, outbox: &Outbox) -> Result<Lineage, StorageError> {
     const GENERATIONS_MAX: usize = 64;
     let mut lineage = Vec::new();
     let mut next = outbox.parent;

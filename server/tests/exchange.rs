@@ -63,6 +63,11 @@ fn worlds() -> Vec<World> {
     vec![world(Store(Arc::new(MemoryStorage::default())), None), world(Store(Arc::new(sqlite)), Some(folder))]
 }
 
+/// Waits for what a handler would wait for.
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
 fn register(ty: RowType, id: u8, values: Vec<(u8, Vec<u8>)>) -> Register {
     let stamp = Stamp { ver: Ver::first(1), epoch: Epoch(1_000), n: 1 };
     Register::new(ty, uuid(id), stamp, values.into_iter().map(|(key, value)| (key, Raw(value))))
@@ -667,6 +672,59 @@ fn a_revoked_device_delivers_into_the_late_queue_and_reads_nothing() {
 }
 
 #[test]
+fn what_a_lost_phone_delivered_late_is_adopted_as_its_owners_work_once() {
+    for world in worlds() {
+        let desk = world.desk();
+        world.put(vec![
+            Change::PutUser(User {
+                id: UserId(uuid(50)),
+                display_name: "Cán bộ mẫu".into(),
+                phone: "0530000050".into(),
+                unit: UnitId(uuid(VILLAGE_A)),
+                grants_rev: 1,
+                active: true,
+            }),
+            Change::PutGrant(Grant { role: Role::CommuneOfficer.code().into(), ..grant(50, VILLAGE_A) }),
+        ]);
+        let officer = UserId(uuid(50));
+        let mut phone = world.phone(MEMBER, 1);
+        phone.record(VILLAGE_A, HOUSE_A);
+        world.sync(&mut phone, 1);
+        let device = phone.device;
+        assert!(wait(desk.adopt(officer, device)).is_err(), "a phone in use has nothing to adopt");
+        let revoke = move |tx: &mut dyn Tx| {
+            let found = tx.device(device)?.unwrap();
+            tx.put_device(&Device { revoked: Some(ServerMs(NOW)), ..found })
+        };
+        world.store.write_blocking(revoke).unwrap();
+        for _ in 0..2 {
+            phone.record(VILLAGE_A, HOUSE_A);
+        }
+        phone.cursors.clear();
+        world.send(&phone.request(2)).unwrap();
+
+        assert!(wait(desk.ledger(UserId(uuid(OTHER)), device)).is_err(), "somebody else's phone is not there");
+        let ledger = wait(desk.ledger(officer, device)).unwrap();
+        assert_eq!((ledger.held, ledger.waiting.len()), (3, 2));
+        assert_eq!(ledger.waiting[0].action, "visit.record/1");
+        assert_eq!(ledger.waiting[0].visit.map(|(village, _)| village), Some(UnitId(uuid(VILLAGE_A))));
+
+        let adopted = wait(desk.adopt(officer, device)).unwrap();
+        assert_eq!((adopted.applied, adopted.rejected, adopted.waiting), (2, 0, 0));
+        for op in &phone.ops[1..] {
+            let visit = Op::read(op).unwrap().row_id();
+            let summary = world.store.read_blocking(|tx| tx.visit(VisitId(visit))).unwrap().unwrap();
+            assert_eq!(summary.author, UserId(uuid(MEMBER)));
+        }
+        // A second time there is nothing left, and the phone that sends again hears what became of it.
+        assert_eq!(wait(desk.adopt(officer, device)).unwrap().applied, 0);
+        let answer = world.send(&phone.request(2)).unwrap();
+        assert!(answer.outcomes.iter().all(|outcome| outcome.verdict == Verdict::Applied), "{:?}", answer.outcomes);
+        world.is_sound();
+    }
+}
+
+#[test]
 fn cursors_are_remembered_and_asked_for_when_forgotten() {
     for world in worlds() {
         let mut phone = world.phone(MEMBER, 1);
@@ -1056,13 +1114,7 @@ fn a_reorganisation_costs_a_phone_the_row_of_its_village_and_others_nothing() {
     let commune = |code: &str| country.get(Level::Commune, code, Day(effective.0 - 1)).unwrap().row_id;
     for world in worlds() {
         let admin = UserId(uuid(50));
-        let (at, drawn) = (Arc::clone(&world.clock), Arc::clone(&world.drawn));
-        let desk = Desk::new(
-            world.store.clone(),
-            Arc::clone(&world.service),
-            Arc::new(move || ServerMs(at.load(Ordering::SeqCst))),
-            Arc::new(move |bytes: &mut [u8]| bytes.fill(drawn.fetch_add(1, Ordering::SeqCst))),
-        );
+        let desk = world.desk();
         let installed = Grant { role: Role::Admin.code().into(), unit: INSTALLATION.into(), ..grant(50, 0) };
         let (display_name, phone, unit) = ("Quản trị mẫu".into(), "0530000050".into(), INSTALLATION.into());
         let account = User { id: admin, display_name, phone, unit, grants_rev: 1, active: true };
@@ -1209,16 +1261,18 @@ impl World {
         self.put(vec![Change::PutRegister { scope: ScopeId(uuid(village)), register }]);
     }
 
-    fn office(&self, unit: u8, intents: Vec<Intent>) {
+    fn desk(&self) -> Desk {
         let (at, drawn) = (Arc::clone(&self.clock), Arc::clone(&self.drawn));
-        let desk = Desk::new(
+        Desk::new(
             self.store.clone(),
             Arc::clone(&self.service),
             Arc::new(move || ServerMs(at.load(Ordering::SeqCst))),
             Arc::new(move |bytes: &mut [u8]| bytes.fill(drawn.fetch_add(1, Ordering::SeqCst))),
-        );
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let done = runtime.block_on(desk.perform(UserId(uuid(unit + 50)), intents)).unwrap();
+        )
+    }
+
+    fn office(&self, unit: u8, intents: Vec<Intent>) {
+        let done = wait(self.desk().perform(UserId(uuid(unit + 50)), intents)).unwrap();
         assert!(done.iter().all(|done| done.0.verdict == Verdict::Applied), "{:?}", done[0].0);
     }
 

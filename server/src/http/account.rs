@@ -19,6 +19,7 @@ use crate::accounts::SignedIn;
 use crate::auth::password::Secret;
 use crate::reading::people::MeView;
 use crate::reading::rfc3339;
+use crate::storage::Device;
 
 /// Brings a phone in.
 #[derive(Deserialize, ToSchema)]
@@ -128,6 +129,47 @@ pub struct DeviceView {
 pub struct DeviceList {
     /// The devices.
     pub items: Vec<DeviceView>,
+}
+
+/// What a phone has brought, and what of it waits.
+#[derive(Serialize, ToSchema)]
+pub struct LedgerView {
+    /// The phone.
+    pub device: DeviceView,
+    /// Ops that were taken in from it. What it recorded after it was last heard is not known here.
+    pub held: u64,
+    /// What was delivered after it was revoked and has no effect yet, in the order in which it was made.
+    pub waiting: Vec<WaitingView>,
+}
+
+/// An op without effect.
+#[derive(Serialize, ToSchema)]
+pub struct WaitingView {
+    /// What it wants: the name of the op.
+    pub action: String,
+    /// When it was received.
+    #[schema(format = DateTime)]
+    pub received_at: String,
+    /// For a visit: its village.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub village: Option<Uuid>,
+    /// For a visit: its day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date)]
+    pub day: Option<String>,
+}
+
+/// What became of adopted work.
+#[derive(Serialize, ToSchema)]
+pub struct AdoptedView {
+    /// Ops that had their effect.
+    pub applied: u32,
+    /// Ops that had their effect with a case: somebody else said something different.
+    pub with_case: u32,
+    /// Ops that were refused; they are kept.
+    pub rejected: u32,
+    /// Ops that still wait.
+    pub waiting: u32,
 }
 
 fn address(request: &HttpRequest) -> IpAddr {
@@ -282,13 +324,7 @@ pub async fn set_password(
 )]
 pub async fn devices(app: Data<App>, caller: Caller, id: Id) -> Result<web::Json<DeviceList>, HttpError> {
     let devices = app.accounts.devices_of(caller.user(), UserId(id.0)).await?;
-    let items = devices.into_iter().map(|device| DeviceView {
-        id: device.id.0,
-        label: device.label,
-        created_at: rfc3339(device.created.0),
-        last_seen_at: rfc3339(device.last_seen.0),
-        revoked_at: device.revoked.map(|at| rfc3339(at.0)),
-    });
+    let items = devices.into_iter().map(device_view);
     Ok(web::Json(DeviceList { items: items.collect() }))
 }
 
@@ -303,4 +339,47 @@ pub async fn devices(app: Data<App>, caller: Caller, id: Id) -> Result<web::Json
 pub async fn revoke_device(app: Data<App>, caller: Caller, id: Id) -> Result<HttpResponse, HttpError> {
     app.accounts.revoke_device(caller.user(), DeviceId(id.0)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn device_view(device: Device) -> DeviceView {
+    DeviceView {
+        id: device.id.0,
+        label: device.label,
+        created_at: rfc3339(device.created.0),
+        last_seen_at: rfc3339(device.last_seen.0),
+        revoked_at: device.revoked.map(|at| rfc3339(at.0)),
+    }
+}
+
+/// Shows what a phone has brought, and what it delivered after it was revoked.
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices/{id}/ledger",
+    tag = "account",
+    params(("id" = Uuid, Path, description = "The device")),
+    responses((status = 200, body = LedgerView), Refusals)
+)]
+pub async fn ledger(app: Data<App>, caller: Caller, id: Id) -> Result<web::Json<LedgerView>, HttpError> {
+    let ledger = app.desk.ledger(caller.user(), DeviceId(id.0)).await?;
+    let waiting = ledger.waiting.into_iter().map(|one| WaitingView {
+        action: one.action,
+        received_at: rfc3339(one.received.0),
+        village: one.visit.map(|(village, _)| village.0),
+        day: one.visit.map(|(_, day)| day.to_string()),
+    });
+    Ok(web::Json(LedgerView { device: device_view(ledger.device), held: ledger.held, waiting: waiting.collect() }))
+}
+
+/// Adopts what a revoked phone delivered late: it is decided as its owner's work, as of when it was received.
+#[utoipa::path(
+    post,
+    path = "/api/v1/devices/{id}/adopt",
+    tag = "account",
+    params(("id" = Uuid, Path, description = "The device")),
+    responses((status = 200, body = AdoptedView), Refusals)
+)]
+pub async fn adopt(app: Data<App>, caller: Caller, id: Id) -> Result<web::Json<AdoptedView>, HttpError> {
+    let adopted = app.desk.adopt(caller.user(), DeviceId(id.0)).await?;
+    let crate::late::Adopted { applied, with_case, rejected, waiting } = adopted;
+    Ok(web::Json(AdoptedView { applied, with_case, rejected, waiting }))
 }
