@@ -57,6 +57,9 @@ pub struct UnitView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = Date)]
     pub to: Option<String>,
+    /// How much of people a village keeps: `tally`, `household`, `person`; absent where nothing was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<String>,
     /// Its version; a 64-bit number as text.
     pub ver: String,
 }
@@ -179,6 +182,7 @@ fn unit_view(register: &Register) -> Option<UnitView> {
         parent: parent.map(|parent| parent.parent.0).filter(|parent| !parent.is_nil()),
         from: validity.as_ref().map(|validity| validity.from.to_string()),
         to: validity.and_then(|validity| validity.to).map(|to| to.to_string()),
+        privacy: register.group::<UnitPrivacy>(unit::PRIVACY).map(|privacy| privacy.mode),
         ver: register.ver.0.to_string(),
     })
 }

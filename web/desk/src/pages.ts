@@ -1,7 +1,7 @@
 // Every page of the desk: its address, its place in the menu, for whom it is, and how it is loaded. Loaded when it is opened, so
 // that an old PC reads little.
 import type { Component } from 'svelte';
-import { isAdmin, isCommune } from './lib/scope.svelte';
+import { isAdmin, isCommune, unit } from './lib/scope.svelte';
 
 export type PageComponent = Component<{ parts: string[] }>;
 type Loader = () => Promise<{ default: PageComponent }>;
@@ -33,11 +33,18 @@ export const groups: { code: string; pages: Entry[] }[] = [
     pages: [
       { path: 'households', for: isCommune, page: () => import('./pages/Households.svelte') },
       { path: 'duplicates', for: isCommune, page: () => import('./pages/Duplicates.svelte') },
+      { path: 'teams', for: isCommune, page: () => import('./pages/Teams.svelte') },
+      { path: 'people', for: () => isCommune() || isAdmin(), page: () => import('./pages/People.svelte') },
+      { path: 'imports', for: isCommune, page: () => import('./pages/Imports.svelte') },
+      { path: 'units', for: () => unit() !== null, page: () => import('./pages/Units.svelte') },
     ],
   },
   {
     code: 'order',
-    pages: [{ path: 'audit', for: isAdmin, page: () => import('./pages/Audit.svelte') }],
+    pages: [
+      { path: 'reorganisations', for: isAdmin, page: () => import('./pages/Reorganisations.svelte') },
+      { path: 'audit', for: isAdmin, page: () => import('./pages/Audit.svelte') },
+    ],
   },
 ];
 
