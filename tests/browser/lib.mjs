@@ -170,6 +170,22 @@ export class Officer {
   }
 }
 
+/** What a page complains of is remembered by whoever opened it: a journey that ends with complaints has failed. */
+function watch(holder, page) {
+  holder.complaints ??= [];
+  page.setDefaultTimeout(PATIENCE_MS);
+  page.on('pageerror', (error) => holder.complaints.push(error.message));
+  page.on('console', (message) => {
+    // A request that cannot be made while the network is cut, or that is refused, is no fault of the page.
+    const expected = /net::ERR_|Failed to load resource/.test(message.text());
+    if (message.type() === 'error' && !expected) holder.complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    const own = request.url().startsWith(holder.server.base) || /^(data|blob|about):/.test(request.url());
+    if (!own) holder.complaints.push(`asked elsewhere: ${request.url()}`);
+  });
+}
+
 /** A phone: Chromium with a profile of its own, 360×640, touch. */
 export class Phone {
   static async open(server, options = {}) {
@@ -200,20 +216,8 @@ export class Phone {
     this.watch(this.page);
   }
 
-  /** What a page complains of is remembered: a journey that ends with complaints has failed. */
   watch(page) {
-    this.complaints ??= [];
-    page.setDefaultTimeout(PATIENCE_MS);
-    page.on('pageerror', (error) => this.complaints.push(error.message));
-    page.on('console', (message) => {
-      // A request that cannot be made while the network is cut is no fault of the page.
-      const expected = /net::ERR_|Failed to load resource/.test(message.text());
-      if (message.type() === 'error' && !expected) this.complaints.push(message.text());
-    });
-    page.on('request', (request) => {
-      const own = request.url().startsWith(this.server.base) || /^(data|blob|about):/.test(request.url());
-      if (!own) this.complaints.push(`asked elsewhere: ${request.url()}`);
-    });
+    watch(this, page);
   }
 
   goto(hash = '') {
@@ -307,4 +311,41 @@ export function ask(page, name, args = {}) {
     },
     [name, args],
   );
+}
+
+export const OFFICE = { width: 1280, height: 800 };
+
+/** A desk: Chromium on an office's PC, signed in as somebody of the sample. */
+export class Desk {
+  static async open(server, role = 'commune_officer', { viewport = OFFICE, lang = 'vi' } = {}) {
+    const desk = new Desk();
+    desk.server = server;
+    desk.account = server.sample.accounts.find((one) => one.role === role);
+    desk.browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+    desk.context = await desk.browser.newContext({ viewport, locale: 'vi-VN', timezoneId: 'Asia/Ho_Chi_Minh', acceptDownloads: true });
+    await desk.context.addInitScript((lang) => localStorage.getItem('thonso.lang') ?? localStorage.setItem('thonso.lang', lang), lang);
+    desk.page = await desk.context.newPage();
+    watch(desk, desk.page);
+    await desk.goto();
+    await desk.signIn();
+    await desk.page.locator('#content').waitFor();
+    return desk;
+  }
+
+  /** A page by its address. */
+  goto(path = '') {
+    return this.page.goto(`${this.server.base}/desk/${path}`);
+  }
+
+  /** Fills in the form that is shown, at the door or over a page. */
+  async signIn() {
+    await this.page.locator('input[name=username]').fill(this.account.phone);
+    await this.page.locator('input[name=password]').fill(this.server.sample.password);
+    await this.page.getByRole('button', { name: /^(Đăng nhập|Sign in)$/ }).click();
+  }
+
+  async end() {
+    await this.browser.close();
+    assert.deepEqual(this.complaints, [], 'the desk complained');
+  }
 }
