@@ -1,0 +1,111 @@
+// The officer brings in a list with faults and mends it, takes somebody new into a team, gives her a code that her phone takes;
+// the phone is lost with work on it, revoked, delivers late, and the work is adopted. Two households turn out to be one.
+import assert from 'node:assert/strict';
+import { Desk, Officer, Phone, ask } from '../lib.mjs';
+
+const csv = (rows) => ({ name: 'ho-gia-dinh.csv', mimeType: 'text/csv', buffer: Buffer.from(`\ufeff${rows.join('\r\n')}\r\n`) });
+
+export default async function journey(server) {
+  const officer = await Officer.signIn(server);
+  const desk = await Desk.open(server);
+  const { page } = desk;
+  let phone;
+  try {
+    const village = server.sample.villages[0];
+    // A list: one row is at fault, so nothing is entered; it is mended and entered.
+    await desk.goto('imports');
+    await page.getByRole('radio', { name: 'Hộ gia đình' }).check();
+    const heading = 'Mã thôn,Tên nhà,Chủ hộ,Điện thoại';
+    const good = `${village.code},"=cmd|' /C calc'!A0 nhà <script>alert(1)</script>",,`;
+    await page.getByLabel('2. Chọn tệp').setInputFiles(csv([heading, good, ',Nhà không có thôn,,']));
+    await page.getByText('Chưa nhập gì').waitFor();
+    const kept = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Tải danh sách lỗi' }).click();
+    assert.equal((await kept).suggestedFilename(), 'loi-households.csv');
+    await page.getByLabel('2. Chọn tệp').setInputFiles(csv([heading, good]));
+    await page.getByRole('button', { name: 'Nhập 1 dòng' }).click();
+    await page.getByText('Đã nhập 1 dòng').waitFor();
+    await page.getByRole('link', { name: 'Xem danh sách' }).click();
+    await page.getByLabel('Tìm').fill('nha script');
+    await page.getByRole('button', { name: 'Tìm' }).click();
+    // Text of a stranger is text wherever it is shown.
+    await page.getByRole('link', { name: /nhà <script>alert\(1\)<\/script>/ }).click();
+    await page.getByRole('heading', { level: 1, name: /<script>/ }).waitFor();
+
+    // Somebody new: an account, a team, a code.
+    await desk.goto('people');
+    await page.getByRole('button', { name: 'Thêm tài khoản' }).click();
+    await page.getByLabel('Họ tên').fill('Nông Thị Thử Nghiệm (mẫu)');
+    await page.getByLabel('Điện thoại').fill('0530990091');
+    await page.getByRole('button', { name: 'Tạo' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Nông Thị Thử Nghiệm (mẫu)' }).waitFor();
+    const user = new URL(page.url()).pathname.split('/').pop();
+    await desk.goto('teams');
+    await page.getByRole('link', { name: new RegExp(village.name ?? village.full_name) }).first().click();
+    await page.getByRole('button', { name: 'Thêm thành viên' }).click();
+    await page.getByRole('dialog').getByLabel('Họ tên').selectOption(user);
+    await page.getByRole('dialog').getByRole('button', { name: 'Thêm thành viên' }).click();
+    await page.getByRole('link', { name: 'Nông Thị Thử Nghiệm (mẫu)' }).waitFor();
+    await desk.goto(`people/${user}`);
+    await page.getByRole('button', { name: 'Lấy mã' }).click();
+    const code = (await page.locator('.code .code').innerText()).replace(' ', '');
+    await page.getByRole('img', { name: /Mã QR/ }).waitFor();
+    phone = await Phone.open(server);
+    await phone.enrol(code);
+    await phone.page.getByText('Đã gửi hết').waitFor();
+
+    // The phone goes out of sight with work on it, and is revoked.
+    await phone.offline();
+    const aside = await phone.context.newPage();
+    await aside.goto(`${server.base}/app/`).catch(() => undefined);
+    await aside.close();
+    const window = phone.page;
+    const [place] = await ask(window, 'places');
+    const [household] = await ask(window, 'households', { query: '', limit: 1 });
+    const form = {
+      village: place.village.id, team: place.teams[0].id, household: household.id, visit_type: 'household', day: (await ask(window, 'state')).day,
+      activities: [{ kind: 'vneid_level2', fields: { step: 'activated', age_14_plus: true, outcome: 'done' } }],
+    };
+    const draft = await ask(window, 'draft_begin', { call: crypto.randomUUID(), form });
+    await ask(window, 'draft_finish', { call: crypto.randomUUID(), draft: draft.id, submit: true });
+    await desk.goto(`people/${user}`);
+    await page.getByRole('button', { name: 'Báo mất' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Thu hồi' }).click();
+    await page.getByText(/đã thu hồi/).waitFor();
+
+    // It comes back to the network: it delivers, and reads nothing. The officer adopts the work.
+    await phone.offline(false);
+    await ask(window, 'state');
+    await phone.page.reload();
+    await phone.unlock();
+    await phone.page.getByText(/bị thu hồi|đã thu hồi/).first().waitFor();
+    await page.reload();
+    await page.getByRole('button', { name: 'Sổ của máy' }).click();
+    await page.getByText('1 mục gửi đến sau khi máy bị thu hồi').waitFor();
+    await page.getByRole('button', { name: 'Nhận 1 mục này' }).click();
+    await page.getByText('Đã nhận 1 mục').waitFor();
+    const { items } = await officer.get(`/api/v1/visits?member=${user}`);
+    assert.equal(items.length, 1, 'the visit counts as its owner’s');
+
+    // Two households that are one; and separated again.
+    await desk.goto('duplicates');
+    const pair = page.getByRole('article').first();
+    const [one] = await pair.getByRole('link').allInnerTexts();
+    await pair.getByRole('button', { name: 'Là một hộ' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Gộp' }).click();
+    await page.getByText('Đã gộp hai hộ').waitFor();
+    await desk.goto('households');
+    await page.getByLabel('Tìm').fill(one);
+    await page.getByRole('button', { name: 'Tìm' }).click();
+    await page.getByRole('link', { name: one, exact: true }).first().click();
+    await page.getByText('Đã gộp vào đây').waitFor();
+    await page.getByRole('link', { name: 'Hộ 1' }).click();
+    await page.getByText('đã gộp vào một hộ khác').waitFor();
+    await page.getByRole('button', { name: 'Tách ra' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Tách ra' }).click();
+    await page.getByRole('button', { name: 'Chuyển thôn' }).waitFor();
+  } finally {
+    await phone?.end();
+    await desk.end();
+  }
+}
