@@ -19,6 +19,7 @@ pub mod league;
 pub mod lists;
 pub mod papers;
 pub mod people;
+pub mod places;
 pub mod plain;
 pub mod quality;
 pub mod reports;

@@ -25,7 +25,12 @@ export const groups: { code: string; pages: Entry[] }[] = [
       { path: 'review', for: isCommune, page: () => import('./pages/Review.svelte') },
     ],
   },
-  { code: 'numbers', pages: [] },
+  {
+    code: 'numbers',
+    pages: [
+      { path: 'figures', for: everybody, page: () => import('./pages/Figures.svelte') },
+    ],
+  },
   { code: 'programmes', pages: [] },
   {
     code: 'people',
