@@ -20,6 +20,7 @@ pub mod lists;
 pub mod overview;
 pub mod papers;
 pub mod people;
+pub mod places;
 pub mod plain;
 pub mod quality;
 pub mod reports;

@@ -81,6 +81,66 @@ async fn a_village_without_a_network_for_most_of_the_month_is_not_ranked() {
 }
 
 #[actix_web::test]
+async fn the_villages_of_a_map_have_one_number_each() {
+    for world in worlds().await {
+        world.approved(1).await;
+        let path = |more: &str| format!("/api/v1/figures/places?unit={}{more}", uuid(COMMUNE));
+        let visits = world.get(OFFICER, path("")).await;
+        let values = |answer: &Answer, field: &str| {
+            let places = answer.body["places"].as_array().unwrap().clone();
+            places.into_iter().map(|place| (place["of"]["id"].clone(), place[field].clone())).collect::<Vec<_>>()
+        };
+        let (first, second) = (json!(uuid(VILLAGE)), json!(uuid(SIBLING)));
+        let both = |a, b| vec![(first.clone(), a), (second.clone(), b)];
+        assert_eq!(visits.body["month"], "2026-12", "without a month: the one of today: {}", visits.text);
+        assert_eq!(visits.body["days"], json!(["2026-11-15", "2026-12-14"]));
+        assert_eq!(visits.body["level"], "village");
+        assert_eq!(values(&visits, "value"), both(json!("1"), json!("0")), "{}", visits.text);
+        let before = world.get(OFFICER, path("&month=2026-09")).await;
+        assert_eq!(values(&before, "value"), both(json!("0"), json!("0")), "{}", before.text);
+        // A number of a kind and an indicator are those of the village's own figures.
+        for code in ["vneid_level2", "b14_vneid2"] {
+            let map = world.get(OFFICER, path(&format!("&measure={code}"))).await;
+            let own = world.get(OFFICER, format!("/api/v1/figures?unit={}", uuid(VILLAGE))).await;
+            let sets = own.body["sets"].as_array().unwrap().iter().map(|set| &set["figures"]);
+            let mut figures = sets.chain([&own.body["kinds"]]).flat_map(|figures| figures.as_array().unwrap());
+            let figure = figures.find(|figure| figure["code"] == code).unwrap();
+            for field in ["value", "empty", "denominator"] {
+                assert_eq!(map.body["places"][0][field], figure[field], "{code} {field}: {}", map.text);
+            }
+        }
+        // The part of the households: nothing is said where nobody entered how many there are.
+        let reached = path("&measure=households_reached");
+        let unknown = world.get(OFFICER, &reached).await;
+        assert_eq!(unknown.body["places"][0]["empty"]["code"], "denominator_missing", "{}", unknown.text);
+        base(&world, VILLAGE, "households", 50).await;
+        let known = world.get(OFFICER, &reached).await;
+        assert_eq!(known.body["places"][0]["shown"]["vi"], "2", "one of fifty: {}", known.text);
+        // A place without a visit says so and has no number of days.
+        let quiet = world.get(OFFICER, path("&measure=days_since_visit")).await;
+        assert_eq!(quiet.body["places"][1]["empty"]["code"], "never_visited", "{}", quiet.text);
+        assert_eq!(quiet.body["better"], "down");
+        let days = quiet.body["places"][0]["value"].as_str().unwrap().parse::<u64>().unwrap();
+        world.clock.fetch_add(3 * DAY_MS, std::sync::atomic::Ordering::Relaxed);
+        let later = world.get(OFFICER, path("&measure=days_since_visit")).await;
+        assert_eq!(later.body["places"][0]["value"], json!((days + 3).to_string()), "{}", later.text);
+
+        let province = format!("/api/v1/figures/places?unit={}", uuid(PROVINCE));
+        let communes = world.get(PROVINCE_OFFICER, &province).await;
+        assert_eq!((&communes.body["level"], &communes.body["places"][0]["value"]), (&json!("commune"), &json!("1")));
+        for (bad, status, field) in [
+            (path("&measure=novel"), 400, Some("measure")),
+            (path("").replace(&uuid(COMMUNE).to_string(), &uuid(VILLAGE).to_string()), 400, Some("unit")),
+        ] {
+            let refused = world.get(OFFICER, &bad).await;
+            assert_eq!((refused.status, refused.body["field"].as_str()), (status, field), "{}", refused.text);
+        }
+        assert_eq!(world.get(FOREIGN_OFFICER, path("")).await.status, 404);
+        assert!(!visits.text.contains(HEAD), "never persons");
+    }
+}
+
+#[actix_web::test]
 async fn a_teams_score_opens_item_by_item() {
     for world in worlds().await {
         base(&world, VILLAGE, "households", 50).await;
@@ -103,6 +163,9 @@ async fn a_teams_score_opens_item_by_item() {
         }
         let behind = world.get(LEADER, reached["list"].as_str().unwrap()).await;
         assert_eq!(behind.body["items"][0]["visit"], json!(visit), "{}", behind.text);
+        let teams = format!("/api/v1/figures/m01_teams/behind?unit={}&month=2026-12", uuid(VILLAGE));
+        let teams = world.get(OFFICER, teams).await;
+        assert_eq!(teams.body["items"][0]["name"], score.body["team"]["name"], "what is no visit has a name");
         assert_eq!(world.get(FOREIGN_OFFICER, &path).await.status, 404);
 
         let table = format!("/api/v1/league?unit={}&month=2026-12&score=team_activity_100", uuid(COMMUNE));

@@ -11,6 +11,7 @@ use super::extract::{Caller, Query};
 use crate::reading::counts::{CountQuery, CountView};
 use crate::reading::figures::{BehindQuery, BehindView, FigureQuery, FiguresView};
 use crate::reading::overview::{OverviewQuery, OverviewView};
+use crate::reading::places::{PlaceFigures, PlacesQuery};
 use crate::reading::{Page, indicators};
 
 /// Counts visits and activities, with what is needed to explain the numbers.
@@ -56,6 +57,21 @@ pub async fn figures(
     query: Query<FigureQuery>,
 ) -> Result<web::Json<FiguresView>, HttpError> {
     Ok(web::Json(app.reading.figures(caller.user(), query.0).await?))
+}
+
+/// Gives one number for every village of a commune, or for every commune of a province: what a map shows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/figures/places",
+    tag = "reports",
+    params(PlacesQuery), responses((status = 200, body = PlaceFigures), Refusals)
+)]
+pub async fn places(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<PlacesQuery>,
+) -> Result<web::Json<PlaceFigures>, HttpError> {
+    Ok(web::Json(app.reading.places(caller.user(), query.0).await?))
 }
 
 /// Opens a figure: the activities, villages, teams, cases or entries that its numerator rests on.

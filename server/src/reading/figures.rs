@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sync_protocol::access::Action;
 use sync_protocol::calendar::{CutOff, Period as Span, PeriodKind};
 use sync_protocol::catalogue::Lang;
+use sync_protocol::entity::{MemberIdentity, team_member};
 use sync_protocol::ids::*;
 use sync_protocol::indicator::*;
 use sync_protocol::row::{RowType, read_row};
@@ -26,9 +27,10 @@ use crate::work::commits_of;
 pub struct FigureQuery {
     /// A village, commune or province.
     pub unit: Uuid,
-    /// A reporting month, `YYYY-MM`: it runs from the 15th of the month before to the 14th.
+    /// A reporting month, `YYYY-MM`: it runs from the 15th of the month before to the 14th. Without it: the one that
+    /// today lies in.
     #[param(example = "2026-12")]
-    pub month: String,
+    pub month: Option<String>,
     /// `month`, or the `quarter`, `half_year` or `year` that the month lies in. Without it: the month.
     pub span: Option<String>,
     /// `official` counts approved activities only; `provisional` also those that wait for a decision. Without it:
@@ -146,6 +148,8 @@ pub struct SetView {
 pub struct FiguresView {
     /// The unit.
     pub unit: Named,
+    /// The last month of the period, `YYYY-MM`.
+    pub month: String,
     /// The period in words.
     pub period: Label,
     /// First and last day.
@@ -173,6 +177,9 @@ pub struct BehindView {
     pub what: &'static str,
     /// Its id; of an entry the id of the unit.
     pub id: Uuid,
+    /// Of a village, a team, a member or an entry: what it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Of an activity: its visit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visit: Option<Uuid>,
@@ -220,7 +227,17 @@ impl Asked {
         Ok(Self { unit: UnitId(unit), span, period: Period { from, to }, view, team: team.map(TeamId) })
     }
 
-    fn view_code(self) -> &'static str {
+    /// The last month of the period, `YYYY-MM`.
+    pub(super) fn month(self) -> String {
+        self.span.last_month().to_string()
+    }
+
+    /// The period in words.
+    pub(super) fn words(self) -> Label {
+        Label { vi: self.span.vi(), en: self.span.en() }
+    }
+
+    pub(super) fn view_code(self) -> &'static str {
         match self.view {
             View::Official => "official",
             View::Provisional => "provisional",
@@ -263,9 +280,15 @@ impl Known {
 }
 
 impl Reading {
+    /// The reporting month that today lies in.
+    pub(super) fn this_month(&self) -> String {
+        sync_protocol::decide::reporting_month(Day::of_ms((self.clock)().0)).to_string()
+    }
+
     /// Works out the figures of a unit.
     pub async fn figures(&self, by: UserId, query: FigureQuery) -> Answer<FiguresView> {
-        let asked = Asked::parse(query.unit, &query.month, query.span.as_deref(), query.view.as_deref(), query.team)?;
+        let month = query.month.unwrap_or_else(|| self.this_month());
+        let asked = Asked::parse(query.unit, &month, query.span.as_deref(), query.view.as_deref(), query.team)?;
         let known = Arc::clone(&self.known);
         self.read(by, move |scoped| scoped.figures(asked, &known)).await
     }
@@ -314,7 +337,8 @@ impl Scoped<'_> {
         let kinds = sheet.kinds.iter().filter_map(|figure| kind_view(figure, asked, opens)).collect();
         Ok(FiguresView {
             unit: self.unit_named(asked.unit)?,
-            period: Label { vi: asked.span.vi(), en: asked.span.en() },
+            month: asked.month(),
+            period: asked.words(),
             days: [asked.period.from.to_string(), asked.period.to.to_string()],
             view: asked.view_code(),
             open,
@@ -496,7 +520,16 @@ impl Scoped<'_> {
         contribution: Contribution,
         activities: &BTreeMap<ActivityId, &ActivityFact>,
     ) -> Answer<BehindView> {
-        let plain = |what, id| BehindView { what, id, visit: None, kind: None, day: None, village: None, link: None };
+        let plain = |what, id| BehindView {
+            what,
+            id,
+            name: None,
+            visit: None,
+            kind: None,
+            day: None,
+            village: None,
+            link: None,
+        };
         Ok(match contribution {
             Contribution::Activity { visit, activity } => {
                 let fact = activities.get(&activity);
@@ -509,14 +542,19 @@ impl Scoped<'_> {
                     ..plain("activity", activity.0)
                 }
             }
-            Contribution::Village(unit) => plain("village", unit.0),
-            Contribution::Team(team) => plain("team", team.0),
-            Contribution::Member(member) => plain("member", member.0),
+            Contribution::Village(unit) => BehindView { name: Some(self.unit_name(unit)?), ..plain("village", unit.0) },
+            Contribution::Team(team) => BehindView { name: Some(self.team_named(team)?.name), ..plain("team", team.0) },
+            Contribution::Member(member) => {
+                let found = self.register(RowType::TEAM_MEMBER, member.0)?;
+                let who = found.and_then(|(_, member)| member.group::<MemberIdentity>(team_member::IDENTITY));
+                let name = who.map(|who| self.user_named(who.user).map(|user| user.name)).transpose()?;
+                BehindView { name, ..plain("member", member.0) }
+            }
             Contribution::Case(case) => {
                 BehindView { link: Some(format!("/api/v1/cases/{case}")), ..plain("case", case.0) }
             }
             Contribution::Recognition(id) => plain("recognition", id),
-            Contribution::Entry(unit) => plain("entry", unit.0),
+            Contribution::Entry(unit) => BehindView { name: Some(self.unit_name(unit)?), ..plain("entry", unit.0) },
         })
     }
 }

@@ -26,9 +26,9 @@ use crate::work::commits_of;
 pub struct LeagueQuery {
     /// A province, whose communes are compared, or a commune, whose villages are; with `score` the teams inside it.
     pub unit: Uuid,
-    /// The reporting month, `YYYY-MM`.
+    /// The reporting month, `YYYY-MM`. Without it: the one that today lies in.
     #[param(example = "2026-12")]
-    pub month: String,
+    pub month: Option<String>,
     /// What is compared: an indicator, or what a kind of activity achieved …
     pub indicator: Option<String>,
     /// … or a team score, for example `team_activity_100`.
@@ -71,6 +71,8 @@ pub struct ApartView {
 pub struct LeagueView {
     /// In which unit.
     pub unit: Named,
+    /// The month, `YYYY-MM`.
+    pub month: String,
     /// The period in words.
     pub period: Label,
     /// `commune`, `village` or `team`.
@@ -94,9 +96,9 @@ pub struct LeagueView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ScoreQuery {
-    /// The reporting month, `YYYY-MM`.
+    /// The reporting month, `YYYY-MM`. Without it: the one that today lies in.
     #[param(example = "2026-12")]
-    pub month: String,
+    pub month: Option<String>,
     /// `official` or `provisional`. Without it: official.
     pub view: Option<String>,
 }
@@ -120,6 +122,8 @@ pub struct ScoreView {
     pub team: Named,
     /// Where it works.
     pub unit: Named,
+    /// The month, `YYYY-MM`.
+    pub month: String,
     /// The period in words.
     pub period: Label,
     /// The score set.
@@ -158,7 +162,8 @@ type TeamAt = (TeamId, UnitId);
 impl Reading {
     /// Makes a league table, compared with the month before.
     pub async fn league(&self, by: UserId, query: LeagueQuery) -> Answer<LeagueView> {
-        let asked = Asked::parse(query.unit, &query.month, None, query.view.as_deref(), None)?;
+        let month = query.month.unwrap_or_else(|| self.this_month());
+        let asked = Asked::parse(query.unit, &month, None, query.view.as_deref(), None)?;
         if query.indicator.is_some() == query.score.is_some() {
             return Err(ReadError::BadValue("indicator"));
         }
@@ -167,11 +172,12 @@ impl Reading {
 
     /// Works out a team's score.
     pub async fn team_score(&self, by: UserId, id: TeamId, query: ScoreQuery) -> Answer<ScoreView> {
+        let month = query.month.unwrap_or_else(|| self.this_month());
         self.read(by, move |scoped| {
             let found = scoped.register(RowType::TEAM, id.0)?;
             let (_, register) = scoped.within(Action::ReadTeams, found)?;
             let identity: TeamIdentity = register.group(team::IDENTITY).ok_or(ReadError::NotFound)?;
-            let asked = Asked::parse(identity.unit.0, &query.month, None, query.view.as_deref(), Some(id.0))?;
+            let asked = Asked::parse(identity.unit.0, &month, None, query.view.as_deref(), Some(id.0))?;
             scoped.score_view((id, identity.unit), asked)
         })
         .await
@@ -242,7 +248,8 @@ impl Scoped<'_> {
         }
         Ok(LeagueView {
             unit: self.unit_named(asked.unit)?,
-            period: Label { vi: asked.span.vi(), en: asked.span.en() },
+            month: asked.month(),
+            period: asked.words(),
             level: match (is_score, scope.level) {
                 (true, _) => "team",
                 (false, Level::Commune) => "village",
@@ -351,7 +358,8 @@ impl Scoped<'_> {
         Ok(ScoreView {
             team: self.team_named(team)?,
             unit: self.unit_named(unit)?,
-            period: Label { vi: asked.span.vi(), en: asked.span.en() },
+            month: asked.month(),
+            period: asked.words(),
             code: set.code.clone(),
             label: label(&set.vi, &set.en),
             basis: set.basis.clone(),

@@ -348,6 +348,11 @@ impl Indicators {
         self.work_out(&indicator.code, indicator.unit, &indicator.basis, &indicator.formula, history, situation)
     }
 
+    /// What an item of a team score measures, as a share in percent, for a unit as well as for a team.
+    pub fn item_share(&self, item: &super::ScoreItem, history: &History, situation: &Situation<'_>) -> Figure {
+        self.work_out(&item.code, FigureUnit::Percent, "", &item.formula, history, situation)
+    }
+
     /// What a kind achieved in the period: its activities that were done, repeats left out.
     pub fn achieved(&self, kind: &str, history: &History, situation: &Situation<'_>) -> Option<Figure> {
         let formula = self.achieved_formula(kind)?;

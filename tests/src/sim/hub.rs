@@ -389,7 +389,7 @@ impl Hub {
         let running = self.running.as_ref().expect("the server runs between steps");
         let query = FigureQuery {
             unit: village.0,
-            month: month.to_string(),
+            month: Some(month.to_string()),
             span: Some("year".to_owned()),
             view: Some("provisional".to_owned()),
             team: None,

@@ -26,7 +26,12 @@ export const groups: { code: string; pages: Entry[] }[] = [
       { path: 'conflicts', for: isCommune, page: () => import('./pages/Conflicts.svelte') },
     ],
   },
-  { code: 'numbers', pages: [] },
+  {
+    code: 'numbers',
+    pages: [
+      { path: 'figures', for: everybody, page: () => import('./pages/Figures.svelte') },
+    ],
+  },
   { code: 'programmes', pages: [] },
   {
     code: 'people',
