@@ -11,13 +11,13 @@ export default async function journey(server) {
   const { page } = desk;
   let phone;
   try {
-    const village = server.sample.villages[0];
+    const village = await officer.get(`/api/v1/units/${server.sample.villages[0]}`);
     // A list: one row is at fault, so nothing is entered; it is mended and entered.
     await desk.goto('imports');
     await page.getByRole('radio', { name: 'Hộ gia đình' }).check();
-    const heading = 'Mã thôn,Tên nhà,Chủ hộ,Điện thoại';
-    const good = `${village.code},"=cmd|' /C calc'!A0 nhà <script>alert(1)</script>",,`;
-    await page.getByLabel('2. Chọn tệp').setInputFiles(csv([heading, good, ',Nhà không có thôn,,']));
+    const heading = 'Mã thôn,Tên gọi của nhà,Số người từ 15 tuổi';
+    const good = `${village.code},"=cmd|' /C calc'!A0 nhà <script>alert(1)</script>",3`;
+    await page.getByLabel('2. Chọn tệp').setInputFiles(csv([heading, good, ',Nhà không có thôn,2']));
     await page.getByText('Chưa nhập gì').waitFor();
     const kept = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Tải danh sách lỗi' }).click();
@@ -41,7 +41,7 @@ export default async function journey(server) {
     await page.getByRole('heading', { level: 1, name: 'Nông Thị Thử Nghiệm (mẫu)' }).waitFor();
     const user = new URL(page.url()).pathname.split('/').pop();
     await desk.goto('teams');
-    await page.getByRole('link', { name: new RegExp(village.name ?? village.full_name) }).first().click();
+    await page.getByRole('link', { name: new RegExp(village.name) }).first().click();
     await page.getByRole('button', { name: 'Thêm thành viên' }).click();
     await page.getByRole('dialog').getByLabel('Họ tên').selectOption(user);
     await page.getByRole('dialog').getByRole('button', { name: 'Thêm thành viên' }).click();
@@ -55,11 +55,8 @@ export default async function journey(server) {
     await phone.page.getByText('Đã gửi hết').waitFor();
 
     // The phone goes out of sight with work on it, and is revoked.
+    const window = await phone.beside();
     await phone.offline();
-    const aside = await phone.context.newPage();
-    await aside.goto(`${server.base}/app/`).catch(() => undefined);
-    await aside.close();
-    const window = phone.page;
     const [place] = await ask(window, 'places');
     const [household] = await ask(window, 'households', { query: '', limit: 1 });
     const form = {
@@ -67,7 +64,7 @@ export default async function journey(server) {
       activities: [{ kind: 'vneid_level2', fields: { step: 'activated', age_14_plus: true, outcome: 'done' } }],
     };
     const draft = await ask(window, 'draft_begin', { call: crypto.randomUUID(), form });
-    await ask(window, 'draft_finish', { call: crypto.randomUUID(), draft: draft.id, submit: true });
+    await ask(window, 'draft_finish', { id: draft.id, form, submit: true });
     await desk.goto(`people/${user}`);
     await page.getByRole('button', { name: 'Báo mất' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Thu hồi' }).click();
@@ -75,10 +72,8 @@ export default async function journey(server) {
 
     // It comes back to the network: it delivers, and reads nothing. The officer adopts the work.
     await phone.offline(false);
-    await ask(window, 'state');
-    await phone.page.reload();
-    await phone.unlock();
-    await phone.page.getByText(/bị thu hồi|đã thu hồi/).first().waitFor();
+    await window.close();
+    await phone.page.getByText(/thu hồi/).first().waitFor();
     await page.reload();
     await page.getByRole('button', { name: 'Sổ của máy' }).click();
     await page.getByText('1 mục gửi đến sau khi máy bị thu hồi').waitFor();
@@ -90,6 +85,7 @@ export default async function journey(server) {
     // Two households that are one; and separated again.
     await desk.goto('duplicates');
     const pair = page.getByRole('article').first();
+    await pair.waitFor();
     const [one] = await pair.getByRole('link').allInnerTexts();
     await pair.getByRole('button', { name: 'Là một hộ' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Gộp' }).click();
