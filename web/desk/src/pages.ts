@@ -30,6 +30,8 @@ export const groups: { code: string; pages: Entry[] }[] = [
     code: 'numbers',
     pages: [
       { path: 'figures', for: everybody, page: () => import('./pages/Figures.svelte') },
+      { path: 'league', for: everybody, page: () => import('./pages/League.svelte') },
+      { path: 'map', for: everybody, page: () => import('./pages/Map.svelte') },
     ],
   },
   { code: 'programmes', pages: [] },
