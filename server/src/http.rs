@@ -206,6 +206,7 @@ routes! {
     "/api/v1/support-certificates/export" { get papers::support }
     "/api/v1/league" { get league::league }
     "/api/v1/teams/{id}/score" { get league::score }
+    "/api/v1/reports/{code}/state" { get reports::state }
     "/api/v1/reports/{code}/versions" { get reports::versions }
     "/api/v1/reports/{code}" { get reports::report }
     "/api/v1/reports/{code}/save" { post office::save_report }

@@ -15,7 +15,7 @@ use crate::export::{self, ExportError};
 use crate::problem::ProblemCode;
 use crate::reading::campaign_report::CampaignReportQuery;
 use crate::reading::hex;
-use crate::reading::reports::{ReportQuery, Shown, VersionView};
+use crate::reading::reports::{ReportQuery, ReportStateView, Shown, VersionView};
 
 /// Which report is wanted, and as what.
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
@@ -138,6 +138,23 @@ fn json(shown: &Shown) -> String {
     value["version"] = json!(shown.version);
     value["changed"] = json!(changed.collect::<Vec<_>>());
     format!("{value:#}\n")
+}
+
+/// Shows how a report stands, and what is typed into it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/{code}/state",
+    tag = "reports",
+    params(ReportQuery, ("code" = String, Path, description = "Which report: `commune_month`, …")),
+    responses((status = 200, body = ReportStateView), Refusals)
+)]
+pub async fn state(
+    app: Data<App>,
+    caller: Caller,
+    code: web::Path<String>,
+    query: Query<ReportQuery>,
+) -> Result<web::Json<ReportStateView>, HttpError> {
+    Ok(web::Json(app.reading.report_state(caller.user(), code.into_inner(), query.0).await?))
 }
 
 /// Lists the versions of a report that were kept: when it was handed in, and when its month was closed.

@@ -718,29 +718,11 @@ impl Reading {
             else {
                 return Ok(None);
             };
-            let kind = Report::from_code(&frame.kind).map(Report::period_kind);
-            let last = kind.map_or(frame.month, |kind| Period::of_month(kind, frame.month).last_month());
+            let last = last_month(&frame);
             let fits = query.kind.as_ref().is_none_or(|kind| *kind == frame.kind)
                 && query.status.as_ref().is_none_or(|status| *status == state.status)
                 && asked.is_none_or(|asked| asked == last);
-            if !fits {
-                return Ok(None);
-            }
-            Ok(Some(ReportRowView {
-                id: register.id,
-                unit: scoped.unit_named(frame.unit)?,
-                days: kind.and_then(|kind| days(kind, last)),
-                month: last.to_string(),
-                report: format!("/api/v1/reports/{}?unit={}&month={last}", frame.kind, frame.unit),
-                kind: frame.kind,
-                status: state.status,
-                by: scoped.user_named(state.by)?,
-                day: state.day.to_string(),
-                due: state.due.map(|due| due.to_string()),
-                late: state.late,
-                reason: state.reason,
-                ver: ver(register),
-            }))
+            if fits { scoped.report_row(register, frame, state).map(Some) } else { Ok(None) }
         })
         .await
     }
@@ -960,7 +942,39 @@ impl Reading {
     }
 }
 
+/// The last reporting month of a report's period.
+fn last_month(frame: &ReportFrame) -> Month {
+    let kind = Report::from_code(&frame.kind).map(Report::period_kind);
+    kind.map_or(frame.month, |kind| Period::of_month(kind, frame.month).last_month())
+}
+
 impl Scoped<'_> {
+    /// How a report stands, from its row.
+    pub(super) fn report_row(
+        &mut self,
+        register: &Register,
+        frame: ReportFrame,
+        state: ReportState,
+    ) -> Answer<ReportRowView> {
+        let last = last_month(&frame);
+        let kind = Report::from_code(&frame.kind).map(Report::period_kind);
+        Ok(ReportRowView {
+            id: register.id,
+            unit: self.unit_named(frame.unit)?,
+            days: kind.and_then(|kind| days(kind, last)),
+            month: last.to_string(),
+            report: format!("/api/v1/reports/{}?unit={}&month={last}", frame.kind, frame.unit),
+            kind: frame.kind,
+            status: state.status,
+            by: self.user_named(state.by)?,
+            day: state.day.to_string(),
+            due: state.due.map(|due| due.to_string()),
+            late: state.late,
+            reason: state.reason,
+            ver: ver(register),
+        })
+    }
+
     /// These scopes with the units above those of which the asker reads rows.
     pub(super) fn with_above(&mut self, scopes: Vec<ScopeId>) -> Answer<Vec<ScopeId>> {
         let read: BTreeSet<ScopeId> =

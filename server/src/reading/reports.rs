@@ -10,8 +10,8 @@ use sync_protocol::entity::*;
 use sync_protocol::ids::*;
 use sync_protocol::indicator::*;
 use sync_protocol::report::{
-    Counts, Difference, Layouts, NoLayout, Part, ReportDocument, ReportInput, ReportLayout, ReportStatus, ReportUnit,
-    Submission, TeamLine, build, differences, freeze, since_new_year, snapshot_hash, thaw,
+    Block, Counts, Difference, Layouts, NoLayout, Part, ReportDocument, ReportInput, ReportLayout, ReportStatus,
+    ReportUnit, Submission, TeamLine, build, differences, freeze, since_new_year, snapshot_hash, thaw,
 };
 use sync_protocol::row::{Register, RowType};
 use sync_protocol::team::{ApprovedVisit, Membership, Position};
@@ -21,7 +21,10 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::figures::Asked;
-use super::{Answer, Entry, Named, ReadError, Reading, SCAN_PAGE, Scoped, country, damaged, hex, register_of, rfc3339};
+use super::lists::ReportRowView;
+use super::{
+    Answer, Entry, Label, Named, ReadError, Reading, SCAN_PAGE, Scoped, country, damaged, hex, register_of, rfc3339,
+};
 use crate::storage::{StorageError, Tx};
 use crate::work::commits_of;
 
@@ -75,6 +78,28 @@ pub struct VersionView {
     pub figures: String,
     /// What names the stored bytes; hexadecimal.
     pub hash: String,
+}
+
+/// How a report stands, and what is typed into it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct ReportStateView {
+    /// Its row; absent while nothing was saved or handed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<ReportRowView>,
+    /// The places for typed text, in the order of the paper.
+    pub texts: Vec<TypedView>,
+}
+
+/// A place for typed text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct TypedView {
+    /// The code under which it is saved.
+    pub code: String,
+    /// Its heading.
+    pub label: Label,
+    /// What was typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 /// A report as it is kept.
@@ -155,6 +180,40 @@ impl Reading {
                 filter: Some(format!("{code} {}", asked.span.last_month())),
             };
             Ok((shown, entry))
+        })
+        .await
+    }
+
+    /// How a report stands, and what is typed into it: for whoever may read the report.
+    pub async fn report_state(&self, by: UserId, code: String, query: ReportQuery) -> Answer<ReportStateView> {
+        let report = Report::from_code(&code).ok_or(ReadError::NotFound)?;
+        let asked =
+            Asked::parse(query.unit, &query.month, Some(report.period_kind().code()), Some("official"), query.team)?;
+        self.read(by, move |scoped| {
+            let scope = scoped.figure_scope(asked)?;
+            let layout = Layouts::shipped().at(report, scope.level).ok_or(ReadError::NotFound)?;
+            let id = report_id(asked.unit, report.code(), asked.span.last_month());
+            let found = scoped.register(RowType::REPORT, id)?.map(|(_, register)| register);
+            let typed = found.as_ref().and_then(|row| row.group::<ReportTexts>(report::TEXTS));
+            let typed: BTreeMap<String, String> = typed.map(|typed| typed.texts).into_iter().flatten().collect();
+            let blocks = layout.sections.iter().flat_map(|section| &section.blocks);
+            let texts = blocks.filter_map(|block| match block {
+                Block::Typed { code, vi, en } => Some(TypedView {
+                    code: code.clone(),
+                    label: Label { vi: vi.clone(), en: en.clone() },
+                    text: typed.get(code).cloned(),
+                }),
+                _ => None,
+            });
+            let texts = texts.collect();
+            let row = match &found {
+                Some(register) => match (register.group(report::FRAME), register.group(report::STATE)) {
+                    (Some(frame), Some(state)) => Some(scoped.report_row(register, frame, state)?),
+                    _ => None,
+                },
+                None => None,
+            };
+            Ok(ReportStateView { row, texts })
         })
         .await
     }

@@ -31,6 +31,7 @@ export const groups: { code: string; pages: Entry[] }[] = [
     pages: [
       { path: 'figures', for: everybody, page: () => import('./pages/Figures.svelte') },
       { path: 'league', for: everybody, page: () => import('./pages/League.svelte') },
+      { path: 'reports', for: () => unit() !== null, page: () => import('./pages/Reports.svelte') },
       { path: 'map', for: everybody, page: () => import('./pages/Map.svelte') },
     ],
   },
