@@ -201,6 +201,7 @@ routes! {
     "/api/v1/overview" { get counts::overview }
     "/api/v1/figures" { get counts::figures }
     "/api/v1/figures/places" { get counts::places }
+    "/api/v1/shapes" { get counts::shapes }
     "/api/v1/figures/{code}/behind" { get counts::behind }
     "/api/v1/recognitions/{id}/certificate" { get papers::certificate }
     "/api/v1/support-certificates/export" { get papers::support }

@@ -19,6 +19,7 @@ pub mod reading;
 pub mod reorganisation;
 pub mod sample;
 pub mod seed;
+pub mod shapes;
 pub mod startup;
 pub mod storage;
 pub mod sync;

@@ -42,6 +42,7 @@ use uuid::Uuid;
 
 use crate::desk::{has_function, home_scope};
 use crate::principal::principal;
+use crate::shapes::Shapes;
 use crate::storage::{StorageError, Store, Tx};
 use crate::sync::{Clock, Random};
 use crate::work::{AuditBody, Work, audit_body};
@@ -124,12 +125,19 @@ pub struct Reading {
     clock: Clock,
     random: Random,
     known: Arc<figures::Known>,
+    shapes: Arc<Shapes>,
 }
 
 impl Reading {
     /// Builds it.
     pub fn new(store: Store, clock: Clock, random: Random) -> Self {
-        Self { store, clock, random, known: Arc::default() }
+        Self { store, clock, random, known: Arc::default(), shapes: Arc::default() }
+    }
+
+    /// With the shapes of places, for maps.
+    #[must_use]
+    pub fn with_shapes(self, shapes: Shapes) -> Self {
+        Self { shapes: Arc::new(shapes), ..self }
     }
 
     /// Reads on one snapshot.

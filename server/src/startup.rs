@@ -20,6 +20,7 @@ use crate::auth::token::{AccessTokens, UnusableKey};
 use crate::desk::Desk;
 use crate::keys::{self, EpochError, EpochFile, KeysError, Pepper, ServerKeys};
 use crate::reading::Reading;
+use crate::shapes::{self, Shapes};
 use crate::storage::sqlite::SqliteStorage;
 use crate::storage::{StorageError, Store};
 use crate::sync::{Clock, Random, SERVER_EPOCH_KEY, Secrets, SyncService, decide_again, next_epoch, server_epoch_of};
@@ -183,7 +184,13 @@ impl Instance {
             random: Arc::clone(&random),
         }));
         let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&sync), Arc::clone(&clock), Arc::clone(&random)));
-        let reading = Arc::new(Reading::new(store.clone(), Arc::clone(&clock), Arc::clone(&random)));
+        // A map is worth no refusal to start.
+        let shapes = Shapes::load(folder).unwrap_or_else(|error| {
+            tracing::error!(%error, file = shapes::FILE, "the shapes of places are not used");
+            Shapes::default()
+        });
+        let reading = Reading::new(store.clone(), Arc::clone(&clock), Arc::clone(&random)).with_shapes(shapes);
+        let reading = Arc::new(reading);
         let instance = Self { store, sync, accounts, desk, reading, clock, random, folder: folder.to_owned() };
         let retried = instance.retry_deferred()?;
         if retried > 0 {

@@ -125,6 +125,11 @@ async fn the_villages_of_a_map_have_one_number_each() {
         let later = world.get(OFFICER, path("&measure=days_since_visit")).await;
         assert_eq!(later.body["places"][0]["value"], json!((days + 3).to_string()), "{}", later.text);
 
+        let shapes = format!("/api/v1/shapes?unit={}", uuid(COMMUNE));
+        let known = world.get(OFFICER, &shapes).await;
+        let village = json!({ "id": uuid(VILLAGE), "point": [104_500_000, 21_250_000], "rings": [] });
+        assert_eq!(known.body["items"], json!([village]), "the sibling is not in the operator's file: {}", known.text);
+        assert_eq!(world.get(FOREIGN_OFFICER, &shapes).await.status, 404);
         let province = format!("/api/v1/figures/places?unit={}", uuid(PROVINCE));
         let communes = world.get(PROVINCE_OFFICER, &province).await;
         assert_eq!((&communes.body["level"], &communes.body["places"][0]["value"]), (&json!("commune"), &json!("1")));

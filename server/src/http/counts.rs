@@ -11,7 +11,7 @@ use super::extract::{Caller, Query};
 use crate::reading::counts::{CountQuery, CountView};
 use crate::reading::figures::{BehindQuery, BehindView, FigureQuery, FiguresView};
 use crate::reading::overview::{OverviewQuery, OverviewView};
-use crate::reading::places::{PlaceFigures, PlacesQuery};
+use crate::reading::places::{PlaceFigures, PlaceShape, PlacesQuery, ShapesQuery};
 use crate::reading::{Page, indicators};
 
 /// Counts visits and activities, with what is needed to explain the numbers.
@@ -72,6 +72,21 @@ pub async fn places(
     query: Query<PlacesQuery>,
 ) -> Result<web::Json<PlaceFigures>, HttpError> {
     Ok(web::Json(app.reading.places(caller.user(), query.0).await?))
+}
+
+/// Gives the shapes of the places directly inside a unit, where the operator has put a file of them beside the database.
+#[utoipa::path(
+    get,
+    path = "/api/v1/shapes",
+    tag = "reports",
+    params(ShapesQuery), responses((status = 200, body = Page<PlaceShape>), Refusals)
+)]
+pub async fn shapes(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<ShapesQuery>,
+) -> Result<web::Json<Page<PlaceShape>>, HttpError> {
+    Ok(web::Json(app.reading.shapes(caller.user(), query.0).await?))
 }
 
 /// Opens a figure: the activities, villages, teams, cases or entries that its numerator rests on.

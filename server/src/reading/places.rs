@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::figures::{Asked, Reason, figure_view, label};
-use super::{Answer, Label, Named, ReadError, Reading, Scoped};
+use super::{Answer, Label, Named, Page, ReadError, Reading, Scoped};
 use crate::storage::VisitFilter;
 use crate::work::commits_of;
 
@@ -89,6 +89,27 @@ pub struct PlaceFigures {
     pub formula: Label,
     /// The places, in the order of their codes.
     pub places: Vec<PlaceFigure>,
+}
+
+/// Whose shapes are wanted.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ShapesQuery {
+    /// A province or commune: the shapes of what lies directly inside it.
+    pub unit: Uuid,
+}
+
+/// Where a place lies. Corners are east and north in millionths of a degree.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct PlaceShape {
+    /// The village or commune.
+    pub id: Uuid,
+    /// Its middle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub point: Option<[i32; 2]>,
+    /// Its areas and the holes in them.
+    pub rings: Vec<Vec<[i32; 2]>>,
 }
 
 /// The item of a team score that says which part of the households was reached.
@@ -182,7 +203,37 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Gives the shapes of the places directly inside a unit, as far as the operator's file has them.
+    pub async fn shapes(&self, by: UserId, query: ShapesQuery) -> Answer<Page<PlaceShape>> {
+        let month = self.this_month();
+        let asked = Asked::parse(query.unit, &month, None, None, None)?;
+        let places = self.read(by, move |scoped| scoped.codes_inside(asked)).await?;
+        let shape = |(id, code): (UnitId, String)| {
+            let shape = self.shapes.of(&code)?;
+            Some(PlaceShape { id: id.0, point: shape.point, rings: shape.rings.clone() })
+        };
+        Ok(Page { items: places.into_iter().filter_map(shape).collect(), next: None })
+    }
+}
+
 impl Scoped<'_> {
+    /// The places directly inside a unit with their codes.
+    fn codes_inside(&mut self, asked: Asked) -> Answer<Vec<(UnitId, String)>> {
+        let scope = self.figure_scope(asked)?;
+        let parts: Vec<&Scope> = match scope.level {
+            Level::Commune | Level::Village => scope.parts.iter().collect(),
+            _ => scope.communes_inside(),
+        };
+        let mut codes = Vec::new();
+        for part in parts {
+            let own = self.register(RowType::UNIT, part.unit.0)?.map(|(_, register)| register);
+            let identity: Option<UnitIdentity> = own.and_then(|own| own.group(unit::IDENTITY));
+            codes.extend(identity.map(|identity| (part.unit, identity.code)));
+        }
+        Ok(codes)
+    }
+
     fn places(&mut self, asked: Asked, code: &str) -> Answer<PlaceFigures> {
         let indicators = Indicators::shipped();
         let measure = Measure::parse(indicators, code)?;

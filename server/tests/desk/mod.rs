@@ -20,6 +20,7 @@ use server::desk::Desk;
 use server::http::{App, configure};
 use server::keys::{CursorKey, Pepper, TokenKey};
 use server::reading::Reading;
+use server::shapes::Shapes;
 use server::storage::memory::MemoryStorage;
 use server::storage::sqlite::SqliteStorage;
 use server::storage::{Session, Storage, Store};
@@ -38,6 +39,9 @@ use uuid::Uuid;
 
 /// 2026-11-22, nine in the morning in Việt Nam.
 pub const NOW: u64 = 1_795_312_800_000;
+/// The operator's file of places: one village of the commune.
+pub const SHAPES: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"code":"04611"},
+    "geometry":{"type":"Point","coordinates":[104.5,21.25]}}]}"#;
 pub const DAY_MS: u64 = 86_400_000;
 pub const PROVINCE: u8 = 5;
 pub const COMMUNE: u8 = 10;
@@ -187,7 +191,8 @@ pub async fn world(storage: Arc<dyn Storage>, folder: Option<tempfile::TempDir>)
         random: Arc::clone(&random),
     }));
     let desk = Arc::new(Desk::new(store.clone(), Arc::clone(&sync), Arc::clone(&clock), Arc::clone(&random)));
-    let reading = Arc::new(Reading::new(store.clone(), Arc::clone(&clock), Arc::clone(&random)));
+    let reading = Reading::new(store.clone(), Arc::clone(&clock), Arc::clone(&random));
+    let reading = Arc::new(reading.with_shapes(Shapes::parse(SHAPES.as_bytes()).unwrap()));
     let accepting = Arc::new(AtomicBool::new(true));
     let app = App { store: store.clone(), sync, accounts, desk, reading, clock, random, accepting };
     let app = Data::new(app);
