@@ -54,7 +54,7 @@ pub use quality::SignalView;
 pub use queries::*;
 pub use registers::{BusinessView, PersonView, ProductView, TargetView};
 pub use rescue::Rescue;
-pub use schema::SCHEMA;
+pub use schema::{Migration, SCHEMA};
 pub use search::{HouseholdHit, NewHousehold, Similar};
 pub use subjects::{SubjectFilter, SubjectView};
 #[cfg(feature = "museum")]
@@ -158,20 +158,33 @@ impl Store {
     /// [`Error::StoreFromNewerApp`] and [`Error::NotAStore`] leave the file as it is; [`Error::StoreDamaged`] asks for
     /// [`Store::open_or_rescue`].
     pub fn open(location: impl Into<Location>, key: Option<&StoreKey>) -> Result<Self> {
+        Self::open_telling(location, key, &mut |_| {})
+    }
+
+    /// Opens a store as [`Store::open`] does, and says how far it is while a store of an older app is brought to this one's
+    /// schema. Each step commits whole: after an error or a power cut the next opening begins the step again.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_telling(
+        location: impl Into<Location>,
+        key: Option<&StoreKey>,
+        tell: &mut dyn FnMut(Migration),
+    ) -> Result<Self> {
         let location = location.into();
-        match Self::open_once(location.clone(), key).map_err(|error| with_cause(&location, error)) {
+        match Self::open_once(location.clone(), key, tell).map_err(|error| with_cause(&location, error)) {
             // SQLite itself needs some room to begin; the reserve is there so that what waits can be seen and sent.
             Err(Error::StorageFull) if release_ballast(&location) => {
-                Self::open_once(location.clone(), key).map_err(|error| with_cause(&location, error))
+                Self::open_once(location.clone(), key, tell).map_err(|error| with_cause(&location, error))
             }
             opened => opened,
         }
     }
 
-    fn open_once(location: Location, key: Option<&StoreKey>) -> Result<Self> {
+    fn open_once(location: Location, key: Option<&StoreKey>, tell: &mut dyn FnMut(Migration)) -> Result<Self> {
         let conn = connect(&location, key)?;
         let mut store = Self { conn, cache: Cache::default(), location };
-        schema::migrate(&mut store.conn)?;
+        schema::migrate(&mut store.conn, tell)?;
         assert_settings(&store.conn, &store.location)?;
         if store.write(|db| db.kv_flag(OVERLAY_DIRTY))? {
             store.write(|db| db.rebuild_overlay())?;

@@ -34,3 +34,17 @@ export async function until(read, wanted, why) {
     assert.ok(Date.now() < limit, `${why}: ${JSON.stringify(found)}`);
   }
 }
+
+/** One tap writes the rescue file; the operator takes it in, twice. Gives what came of it the first time. */
+export async function exportAndImport(server, page) {
+  const coming = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Xuất bản cứu hộ' }).click();
+  const path = await (await coming).path();
+  await server.stop();
+  const take = () => JSON.parse(server.command('import-rescue', '--json', path));
+  const first = take();
+  const second = take();
+  assert.deepEqual([second.known, second.applied, second.problems], [first.ops, 0, []], 'a second time changes nothing');
+  await server.start();
+  return first;
+}

@@ -80,10 +80,10 @@ export async function startServer(more = []) {
 
 /**
  * A line between phones and the server that can change what passes: another version of the app, an answer of its own in place
- * of the server's, a server that is gone.
+ * of the server's, a server that is gone, an answer of which half comes until a promise is kept.
  */
 export async function startLine(server) {
-  const line = { change: null, answer: null, down: false };
+  const line = { change: null, answer: null, down: false, hold: null };
   const listener = createServer((request, response) => {
     if (line.down) {
       request.socket.destroy();
@@ -109,7 +109,14 @@ export async function startLine(server) {
           headers['content-length'] = String(body.length);
         }
         response.writeHead(answer.statusCode, headers);
-        response.end(body);
+        const held = line.hold?.(request.url);
+        if (!held) {
+          response.end(body);
+          return;
+        }
+        const half = body.length >> 1;
+        response.write(body.subarray(0, half));
+        void held.then(() => response.end(body.subarray(half)));
       });
     });
     forwarded.on('error', () => request.socket.destroy());

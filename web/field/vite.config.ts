@@ -1,5 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,8 @@ import type { Plugin } from 'vite';
 // Everything lies below /app/, so that the service worker never stands between the desk or the API and the server.
 const BASE = '/app/';
 const OUT = fileURLToPath(new URL('../dist/app', import.meta.url));
+// What arrives is unpacked on the way, so no header says how much the core is in the end.
+const CORE_BYTES = statSync(fileURLToPath(new URL('./src/core/wasm/core_bg.wasm', import.meta.url))).size;
 
 async function files(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
@@ -52,6 +55,7 @@ export default defineConfig({
   base: BASE,
   // What the field app and the desk share lies beside both and uses the packages of whoever takes it.
   resolve: { dedupe: ['svelte'] },
+  define: { __CORE_BYTES__: String(CORE_BYTES) },
   build: {
     target: 'chrome109',
     outDir: OUT,

@@ -7,9 +7,10 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use client_core::app::App;
+use client_core::store::Migration;
 use client_core::sync::Instruction;
 use client_core::{Error, Location, Random, Store, StoreKey};
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{Array, Function, Reflect, Uint8Array};
 use rsqlite_vfs::VfsFilesManager;
 use serde_json::{Value, json};
 use sqlite_wasm_rs::WasmOsCallback;
@@ -123,7 +124,9 @@ impl Core {
     ///
     /// `fresh`: the key was drawn just now. A store that is there all the same belongs to a key that is gone: it stays where it
     /// is, nobody can read it, and a new one begins; `lost` says so.
-    pub fn open(&mut self, key: &[u8], fresh: bool) -> Result<String, JsValue> {
+    ///
+    /// `tell(steps_done, steps, rows_done, rows)` is called while a store of an older app is brought to this one's schema.
+    pub fn open(&mut self, key: &[u8], fresh: bool, tell: &Function) -> Result<String, JsValue> {
         let Ok(key) = <[u8; 48]>::try_from(key) else {
             return Err(failure("bad_key", "Khóa không đúng.", "The key does not fit.", key.len()));
         };
@@ -132,7 +135,13 @@ impl Core {
         let lost = fresh && found.is_some();
         let number = found.unwrap_or(0) + u32::from(lost || found.is_none());
         let place = |number: u32| Location::Pool { vfs: VFS.to_owned(), name: name(number) };
-        let opened = Store::open(place(number), Some(&key)).and_then(|mut store| {
+        let mut moving = |now: Migration| {
+            let numbers = [f64::from(now.steps_done), f64::from(now.steps), now.rows_done as f64, now.rows as f64];
+            let told: Array = numbers.into_iter().map(JsValue::from_f64).collect();
+            // A page that is not there any more hears nothing; the store goes on.
+            drop(tell.apply(&JsValue::NULL, &told));
+        };
+        let opened = Store::open_telling(place(number), Some(&key), &mut moving).and_then(|mut store| {
             store.check_pages()?;
             Ok(store)
         });

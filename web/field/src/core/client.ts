@@ -2,7 +2,7 @@
 // in time says so, and a person may take over.
 import type { Problem } from './api';
 import { asProblem } from './protocol';
-import type { Answer, Args, Ask, CallName, News, Reply } from './protocol';
+import type { Answer, Args, Ask, CallName, News, Progress, Reply } from './protocol';
 
 const LOCK = 'thonso-core';
 const CHANNEL = 'thonso-core';
@@ -11,6 +11,9 @@ const LEADER_SILENCE_MS = 6_000;
 
 /** A worker that says nothing for so long, although it was asked, has ended without a word. */
 const WORKER_SILENCE_MS = 20_000;
+
+/** While it brings the store to a new version it hears nothing; ended in the middle, it would begin that step again. */
+const MOVING_SILENCE_MS = 15 * 60_000;
 
 /** Whether this page reaches the core. */
 export type Link = 'starting' | 'leader' | 'follower' | 'elsewhere' | 'failed';
@@ -28,11 +31,14 @@ const me = crypto.randomUUID();
 const channel = new BroadcastChannel(CHANNEL);
 const pending = new Map<string, Pending>();
 const listeners = new Set<(what: News['what']) => void>();
+const progressListeners = new Set<(progress: Progress | null) => void>();
 const linkListeners = new Set<(link: Link, problem: Problem | null) => void>();
 
 let worker: Worker | null = null;
 /** When the worker said something last. */
 let heard = 0;
+/** What the worker is busy with before it can answer. */
+let busyWith: Progress | null = null;
 let link: Link = 'starting';
 let failure: Problem | null = null;
 let giveUp: (() => void) | null = null;
@@ -44,6 +50,11 @@ function setLink(next: Link, problem: Problem | null = null): void {
   link = next;
   failure = problem;
   for (const listener of linkListeners) listener(link, failure);
+}
+
+function setProgress(next: Progress | null): void {
+  busyWith = next;
+  for (const listener of progressListeners) listener(next);
 }
 
 function news(what: News['what']): void {
@@ -101,11 +112,12 @@ function start(): Promise<void> {
     const started = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
     worker = started;
     heard = Date.now();
-    started.onmessage = (event: MessageEvent<Reply | News | { t: 'ready' } | { t: 'failed'; problem: Problem } | { t: 'released' } | { t: 'beat' }>) => {
+    started.onmessage = (event: MessageEvent<Reply | News | { t: 'ready' } | { t: 'failed'; problem: Problem } | { t: 'released' } | { t: 'beat' } | { t: 'progress'; progress: Progress | null }>) => {
       const said = event.data;
       heard = Date.now();
       if (said.t === 'ready') resolve();
       else if (said.t === 'failed') reject(said.problem);
+      else if (said.t === 'progress') setProgress(said.progress);
       else if (said.t === 'news') {
         channel.postMessage(said);
         news(said.what);
@@ -133,6 +145,7 @@ let beaten = 0;
 async function restart(): Promise<void> {
   worker?.terminate();
   worker = null;
+  setProgress(null);
   restarts += 1;
   if (restarts > 3) {
     setLink('failed', asProblem(null));
@@ -192,7 +205,7 @@ export function begin(): void {
     } else if (beaten === 0) {
       beaten = Date.now();
       worker.postMessage({ t: 'beat' });
-    } else if (heard < beaten && Date.now() - beaten > WORKER_SILENCE_MS) {
+    } else if (heard < beaten && Date.now() - beaten > (busyWith ? MOVING_SILENCE_MS : WORKER_SILENCE_MS)) {
       beaten = 0;
       void restart();
     }
@@ -246,6 +259,13 @@ export const newCall = (): string => crypto.randomUUID();
 export function onNews(listener: (what: News['what']) => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
+}
+
+/** Hears how far the core is with what a person waits for before the app opens; `null` when that has ended. */
+export function onProgress(listener: (progress: Progress | null) => void): () => void {
+  progressListeners.add(listener);
+  listener(busyWith);
+  return () => progressListeners.delete(listener);
 }
 
 /** Hears how this page reaches the core. */

@@ -70,6 +70,16 @@ export interface News {
   what: 'changed' | 'sync_begun' | 'sync_ended' | 'status';
 }
 
+/** How far something is that a person waits for before the app opens. */
+export interface Progress {
+  /** The app itself comes over the network, in bytes; the store is brought to this version, in steps. */
+  what: 'core' | 'store';
+  done: number;
+  total: number;
+  /** The part of the present step that is done, from 0 to 1. */
+  part: number;
+}
+
 /**
  * Calls that change what other screens show. What a form keeps while one types is not among them: it would wake everything
  * with every tap.

@@ -2,10 +2,17 @@
 import type { AppState, Problem, SyncSummary } from './api';
 import * as keys from './keys';
 import { WRITES, asProblem } from './protocol';
-import type { Ask, HostCalls, HostStatus, News, Reply, SyncEnd } from './protocol';
+import type { Ask, HostCalls, HostStatus, News, Progress, Reply, SyncEnd } from './protocol';
 import init, { Core, pin_key } from './wasm/core.js';
 import wasm from './wasm/core_bg.wasm?url';
 
+/** How many bytes the core has when it is unpacked; told when the pages are made. */
+declare const __CORE_BYTES__: number;
+
+/** What takes less long is not worth a word. */
+const WORTH_A_WORD_MS = 1_000;
+/** Between two words about the same thing. */
+const WORD_EVERY_MS = 500;
 /** The folder of the origin's private file system. */
 const FOLDER = '/thonso';
 /** How long a thin link may be silent. */
@@ -37,8 +44,44 @@ self.onmessage = (event: MessageEvent<Ask | { t: 'release' } | { t: 'beat' }>) =
 const tell = (what: News['what']) => self.postMessage({ t: 'news', what } satisfies News);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const tellProgress = (progress: Progress | null) => self.postMessage({ t: 'progress', progress });
+
+/** Loads the core, and says how far it is while it comes over a thin link. It is compiled while it arrives. */
+async function load(): Promise<void> {
+  // What the phone keeps already comes at once, and browsers keep what they compiled of such an answer.
+  const isKept = await self.caches?.match(wasm, { ignoreSearch: true }).catch(() => undefined);
+  const response = await fetch(wasm);
+  if (!response.ok) throw new Error(`the core: ${response.status}`);
+  if (isKept || !response.body) {
+    await init({ module_or_path: response });
+    return;
+  }
+  let done = 0;
+  let isTold = false;
+  const begun = performance.now();
+  // By the clock, not by what arrives: a link that stands still is shown too.
+  const timer = setInterval(() => {
+    if (performance.now() - begun < WORTH_A_WORD_MS) return;
+    isTold = true;
+    tellProgress({ what: 'core', done: Math.min(done, __CORE_BYTES__), total: __CORE_BYTES__, part: 0 });
+  }, WORD_EVERY_MS);
+  const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform: (part, next) => {
+      done += part.length;
+      next.enqueue(part);
+    },
+  });
+  const headers = { 'content-type': 'application/wasm' };
+  try {
+    await init({ module_or_path: new Response(response.body.pipeThrough(counted), { headers }) });
+  } finally {
+    clearInterval(timer);
+    if (isTold) tellProgress(null);
+  }
+}
+
 async function begin(): Promise<void> {
-  await init({ module_or_path: wasm });
+  await load();
   for (let attempt = 1; ; attempt += 1) {
     try {
       core = await Core.hold(FOLDER);
@@ -58,7 +101,17 @@ async function open(pin: string | null): Promise<void> {
   if (isOpen || !core) return;
   const fresh = !(await keys.custody());
   key = await keys.storeKey(pin, pin_key, Date.now());
-  const opened = JSON.parse(core.open(key, fresh)) as { rescued: HostStatus['rescued']; lost: boolean };
+  let isMoved = false;
+  let opened: { rescued: HostStatus['rescued']; lost: boolean };
+  try {
+    const moved = (done: number, total: number, rows_done: number, rows: number) => {
+      isMoved = true;
+      tellProgress({ what: 'store', done, total, part: rows > 0 ? rows_done / rows : 0 });
+    };
+    opened = JSON.parse(core.open(key, fresh, moved)) as typeof opened;
+  } finally {
+    if (isMoved) tellProgress(null);
+  }
   rescued = opened.rescued;
   lost = opened.lost;
   isOpen = true;

@@ -1,10 +1,10 @@
 // What every screen knows: how the core is reached, who uses this phone, how the talk with the server stands.
 import type { AppState, PlaceView, Problem } from '../core/api';
-import { ask, begin, onLink, onNews, setPractising } from '../core/client';
+import { ask, begin, onLink, onNews, onProgress, setPractising } from '../core/client';
 import type { Link } from '../core/client';
 import { asProblem } from '../core/protocol';
 import { loadLabels } from './labels.svelte';
-import type { Answer, Args, CallName, HostStatus } from '../core/protocol';
+import type { Answer, Args, CallName, HostStatus, Progress } from '../core/protocol';
 
 /** Between automatic tries when the core asks for no longer wait. */
 const TRY_EVERY_MS = 5 * 60_000;
@@ -12,6 +12,8 @@ const TRY_EVERY_MS = 5 * 60_000;
 export const app = $state<{
   link: Link;
   failure: Problem | null;
+  /** What has to end before the app opens, when it takes a while. */
+  progress: Progress | null;
   status: HostStatus | null;
   state: AppState | null;
   places: PlaceView[];
@@ -32,6 +34,7 @@ export const app = $state<{
 }>({
   link: 'starting',
   failure: null,
+  progress: null,
   status: null,
   state: null,
   places: [],
@@ -156,6 +159,7 @@ export function start(): void {
     app.failure = problem;
     if (link === 'leader' || link === 'follower') void refresh();
   });
+  onProgress((progress) => (app.progress = progress));
   onNews((what) => {
     if (what === 'sync_begun') app.syncing = true;
     if (what === 'sync_ended') app.syncing = false;
