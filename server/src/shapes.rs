@@ -75,7 +75,9 @@ impl Shapes {
             let geometry = &feature["geometry"];
             let places = &geometry["coordinates"];
             match geometry["type"].as_str() {
-                Some("Point") => shape.point = Some(corner(places).ok_or(wrong("a point that is no place in degrees"))?),
+                Some("Point") => {
+                    shape.point = Some(corner(places).ok_or(wrong("a point that is no place in degrees"))?)
+                }
                 Some("Polygon") => shape.rings.extend(rings(places).ok_or(wrong("a ring that is none"))?),
                 Some("MultiPolygon") => {
                     for area in places.as_array().ok_or(wrong("no areas"))? {

@@ -987,8 +987,13 @@ impl Province {
         for commune in &self.communes {
             let villages: BTreeSet<UnitId> = commune.villages.iter().map(|at| self.villages[*at].unit).collect();
             for month in [reporting_month(first_day()), Month(reporting_month(first_day()).0 + 9)] {
-                let query =
-                    FigureQuery { unit: commune.unit.0, month: Some(month.to_string()), span: None, view: None, team: None };
+                let query = FigureQuery {
+                    unit: commune.unit.0,
+                    month: Some(month.to_string()),
+                    span: None,
+                    view: None,
+                    team: None,
+                };
                 let figures = self.instance.reading.figures(commune.officer, query).await?;
                 let figure = figures.kinds.iter().find(|figure| figure.code == "vneid_level2");
                 let theirs = figure.and_then(|figure| figure.value.clone()).unwrap_or_default();

@@ -520,7 +520,16 @@ impl Scoped<'_> {
         contribution: Contribution,
         activities: &BTreeMap<ActivityId, &ActivityFact>,
     ) -> Answer<BehindView> {
-        let plain = |what, id| BehindView { what, id, name: None, visit: None, kind: None, day: None, village: None, link: None };
+        let plain = |what, id| BehindView {
+            what,
+            id,
+            name: None,
+            visit: None,
+            kind: None,
+            day: None,
+            village: None,
+            link: None,
+        };
         Ok(match contribution {
             Contribution::Activity { visit, activity } => {
                 let fact = activities.get(&activity);
@@ -533,12 +542,8 @@ impl Scoped<'_> {
                     ..plain("activity", activity.0)
                 }
             }
-            Contribution::Village(unit) => {
-                BehindView { name: Some(self.unit_name(unit)?), ..plain("village", unit.0) }
-            }
-            Contribution::Team(team) => {
-                BehindView { name: Some(self.team_named(team)?.name), ..plain("team", team.0) }
-            }
+            Contribution::Village(unit) => BehindView { name: Some(self.unit_name(unit)?), ..plain("village", unit.0) },
+            Contribution::Team(team) => BehindView { name: Some(self.team_named(team)?.name), ..plain("team", team.0) },
             Contribution::Member(member) => {
                 let found = self.register(RowType::TEAM_MEMBER, member.0)?;
                 let who = found.and_then(|(_, member)| member.group::<MemberIdentity>(team_member::IDENTITY));

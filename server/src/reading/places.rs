@@ -291,7 +291,13 @@ impl Scoped<'_> {
     }
 
     /// What indicators say of one place.
-    fn measured(&mut self, place: PlaceFigure, part: &Scope, measure: &Measure<'_>, asked: Asked) -> Answer<PlaceFigure> {
+    fn measured(
+        &mut self,
+        place: PlaceFigure,
+        part: &Scope,
+        measure: &Measure<'_>,
+        asked: Asked,
+    ) -> Answer<PlaceFigure> {
         let indicators = Indicators::shipped();
         let asked = Asked { unit: part.unit, ..asked };
         let facts = self.facts(part, asked)?;
