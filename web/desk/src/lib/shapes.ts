@@ -11,6 +11,8 @@ export interface Drawn {
 }
 
 const WIDTH = 1000;
+/** Room for names at the sides, and above and below. */
+const SIDE = 80;
 const MARGIN = 40;
 
 type Pair = readonly [number, number];
@@ -41,7 +43,7 @@ export function draw(shapes: Shape[]): { height: number; places: Drawn[] } {
   }
   const stretch = Math.cos((((south + north) / 2e6) * Math.PI) / 180);
   const span = Math.max((east - west) * stretch, (north - south) / 1.2, 1);
-  const scale = (WIDTH - 2 * MARGIN) / span;
+  const scale = (WIDTH - 2 * SIDE) / span;
   const left = (WIDTH - (east - west) * stretch * scale) / 2;
   const at = ([x, y]: Pair): Pair => [left + (x - west) * stretch * scale, MARGIN + (north - y) * scale];
   const outline = (ring: Pair[]): string => `M${ring.map((corner) => at(corner).map((n) => n.toFixed(1)).join(' ')).join('L')}Z`;
