@@ -35,12 +35,24 @@ export const groups: { code: string; pages: Entry[] }[] = [
       { path: 'map', for: everybody, page: () => import('./pages/Map.svelte') },
     ],
   },
-  { code: 'programmes', pages: [] },
+  {
+    code: 'programmes',
+    pages: [
+      { path: 'field-cases', for: isCommune, page: () => import('./pages/FieldCases.svelte') },
+      { path: 'targets', for: () => unit() !== null, page: () => import('./pages/Targets.svelte') },
+      { path: 'bases', for: () => unit() !== null, page: () => import('./pages/Bases.svelte') },
+      { path: 'campaigns', for: () => unit() !== null, page: () => import('./pages/Campaigns.svelte') },
+      { path: 'announcements', for: () => unit() !== null, page: () => import('./pages/Announcements.svelte') },
+      { path: 'courses', for: isCommune, page: () => import('./pages/Courses.svelte') },
+      { path: 'support', for: isCommune, page: () => import('./pages/Support.svelte') },
+    ],
+  },
   {
     code: 'people',
     pages: [
       { path: 'households', for: isCommune, page: () => import('./pages/Households.svelte') },
       { path: 'duplicates', for: isCommune, page: () => import('./pages/Duplicates.svelte') },
+      { path: 'quality', for: isCommune, page: () => import('./pages/Quality.svelte') },
       { path: 'teams', for: isCommune, page: () => import('./pages/Teams.svelte') },
       { path: 'people', for: () => isCommune() || isAdmin(), page: () => import('./pages/People.svelte') },
       { path: 'imports', for: isCommune, page: () => import('./pages/Imports.svelte') },
@@ -51,6 +63,7 @@ export const groups: { code: string; pages: Entry[] }[] = [
     code: 'order',
     pages: [
       { path: 'reorganisations', for: isAdmin, page: () => import('./pages/Reorganisations.svelte') },
+      { path: 'catalogue', for: everybody, page: () => import('./pages/Catalogue.svelte') },
       { path: 'audit', for: isAdmin, page: () => import('./pages/Audit.svelte') },
     ],
   },
