@@ -15,6 +15,7 @@ interface Entry {
 }
 
 const everybody = () => true;
+const runsTeams = () => isCommune() || isAdmin();
 
 /** The menu. */
 export const groups: { code: string; pages: Entry[] }[] = [
@@ -29,7 +30,9 @@ export const groups: { code: string; pages: Entry[] }[] = [
   { code: 'programmes', pages: [] },
   {
     code: 'people',
-    pages: [],
+    pages: [
+      { path: 'teams', for: runsTeams, page: () => import('./pages/Teams.svelte') },
+    ],
   },
   {
     code: 'order',
