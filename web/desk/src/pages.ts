@@ -32,6 +32,7 @@ export const groups: { code: string; pages: Entry[] }[] = [
     code: 'people',
     pages: [
       { path: 'teams', for: runsTeams, page: () => import('./pages/Teams.svelte') },
+      { path: 'people', for: runsTeams, page: () => import('./pages/People.svelte') },
     ],
   },
   {
