@@ -33,6 +33,7 @@ export const groups: { code: string; pages: Entry[] }[] = [
     pages: [
       { path: 'teams', for: runsTeams, page: () => import('./pages/Teams.svelte') },
       { path: 'people', for: runsTeams, page: () => import('./pages/People.svelte') },
+      { path: 'imports', for: runsTeams, page: () => import('./pages/Imports.svelte') },
     ],
   },
   {
