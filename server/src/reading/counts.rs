@@ -305,7 +305,7 @@ impl Scoped<'_> {
 }
 
 /// First and last day of a reporting month.
-fn days_of(month: Month) -> Option<(Day, Day)> {
+pub(super) fn days_of(month: Month) -> Option<(Day, Day)> {
     let civil = |month: u32| (i64::from(month / 12), month % 12 + 1);
     let (year, number) = civil(month.0);
     let (year_before, number_before) = civil(month.0.checked_sub(1)?);

@@ -31,9 +31,11 @@ export const groups: { code: string; pages: Entry[] }[] = [
   {
     code: 'people',
     pages: [
+      { path: 'units', for: everybody, page: () => import('./pages/Units.svelte') },
       { path: 'teams', for: runsTeams, page: () => import('./pages/Teams.svelte') },
       { path: 'people', for: runsTeams, page: () => import('./pages/People.svelte') },
       { path: 'imports', for: runsTeams, page: () => import('./pages/Imports.svelte') },
+      { path: 'reorganisations', for: isAdmin, page: () => import('./pages/Reorganisations.svelte') },
     ],
   },
   {
@@ -45,6 +47,7 @@ export const groups: { code: string; pages: Entry[] }[] = [
 /** Pages without a place in the menu: one thing of a list. */
 const others: Record<string, Loader> = {
   visits: () => import('./pages/Visits.svelte'),
+  periods: () => import('./pages/Periods.svelte'),
 };
 
 const missing: Loader = () => import('./pages/Missing.svelte');
