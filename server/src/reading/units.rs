@@ -11,8 +11,8 @@ use sync_protocol::value::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::counts::days_of;
 use super::country::country;
+use super::counts::days_of;
 use super::visits::day;
 use super::*;
 use crate::units::Level;

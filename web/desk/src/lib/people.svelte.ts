@@ -66,10 +66,11 @@ export async function crewsOf(unit: string): Promise<Crew[]> {
     .sort((a, b) => a.team.level.localeCompare(b.team.level) || a.team.unit.name.localeCompare(b.team.unit.name, 'vi'));
 }
 
-/** Members who are in the team today, the leader first. */
+/** Members who are in the team today, the leader first; whoever changes position today stands there once, with the new one. */
 export const present = (members: Member[]): Member[] =>
   members
     .filter((member) => holds(member))
+    .filter((member, _, all) => !member.to || !all.some((other) => other.user === member.user && !other.to))
     .sort((a, b) => POSITIONS.indexOf(a.position) - POSITIONS.indexOf(b.position) || byName(a.display_name, b.display_name));
 
 /** The commune and its villages in force, as a choice of units. */
