@@ -168,7 +168,7 @@ routes! {
     "/api/v1/members/{id}/end" { post admin::end_member }
     "/api/v1/grants" { get admin::grants, post admin::give_grant }
     "/api/v1/grants/{id}/end" { post admin::end_grant }
-    "/api/v1/periods" { post admin::set_period }
+    "/api/v1/periods" { get admin::periods, post admin::set_period }
     "/api/v1/audit" { get admin::audit }
     "/api/v1/visits" { get visits::list }
     "/api/v1/visits/bulk-approve" { post visits::bulk_approve }

@@ -494,7 +494,17 @@ async fn nobody_approves_their_own_visit_and_a_closed_month_keeps_its_approvals(
         let approved = world.post(OFFICER, format!("/api/v1/visits/{mine}/approve"), json!({ "content_hash": hash }));
         assert_eq!(approved.await.status, 200);
         let period = |open: bool| json!({ "commune": uuid(COMMUNE), "month": "2026-12", "open": open });
+        let list = format!("/api/v1/periods?unit={}&until=2026-12", uuid(COMMUNE));
+        let shown = |answer: Answer| -> Vec<Json> { answer.body["items"].as_array().unwrap().clone() };
+        let before = shown(world.get(OFFICER, list.as_str()).await);
+        assert_eq!(before.len(), 13);
+        assert_eq!(before[0], json!({"month": "2026-12", "from": "2026-11-15", "until": "2026-12-14", "open": true}));
         assert_eq!(world.post(OFFICER, "/api/v1/periods", period(false)).await.status, 200);
+        let closed = shown(world.get(OFFICER, list.as_str()).await).into_iter().filter(|one| one["open"] == false);
+        assert_eq!(closed.map(|one| one["month"].clone()).collect::<Vec<_>>(), [period(false)["month"].clone()]);
+        assert_eq!(world.get(FOREIGN_OFFICER, list.as_str()).await.status, 404);
+        let bad = format!("/api/v1/periods?unit={}&until=2026", uuid(COMMUNE));
+        assert_eq!(world.get(OFFICER, bad.as_str()).await.code(), "validation_failed");
         let closed = world.post(OFFICER, &format!("/api/v1/visits/{mine}/return"), body.clone()).await;
         assert_eq!((closed.status, closed.code()), (409, "period_closed"));
         assert_eq!(world.post(OFFICER, "/api/v1/periods", period(true)).await.status, 200);

@@ -224,6 +224,12 @@ async fn a_village_says_what_it_is_like_and_how_much_of_people_it_keeps() {
         let stands: UnitAttributes = held(&world, RowType::UNIT, uuid(VILLAGE), unit::ATTRIBUTES).await;
         let values: Vec<Value> = stands.history.into_iter().map(|entry| entry.value).collect();
         let operators = Value::Codes(vec!["viettel".into(), "vinaphone".into()]);
+        // What stands is shown, so that the next change writes the whole of it.
+        let shown = world.get(OFFICER, format!("/api/v1/units/{}", uuid(VILLAGE))).await.body;
+        let mut as_shown = history.clone();
+        as_shown[3]["value"] = json!(["viettel", "vinaphone"]);
+        assert_eq!(shown["attributes"], json!(as_shown));
+        assert_eq!(shown["privacy"], "household", "what holds where nobody has chosen");
         assert_eq!(values, [Value::Int(12), Value::Bool(false), Value::Text("4g".into()), operators]);
         let other = second_officer(&world).await;
         let stale = patch(&world, other, path(VILLAGE, "attributes"), write(vec![history[0].clone()])).await;
@@ -236,6 +242,8 @@ async fn a_village_says_what_it_is_like_and_how_much_of_people_it_keeps() {
         }
         let privacy: UnitPrivacy = held(&world, RowType::UNIT, uuid(VILLAGE), unit::PRIVACY).await;
         assert_eq!(privacy.mode, "tally");
+        let shown = world.get(OFFICER, format!("/api/v1/units/{}", uuid(VILLAGE))).await.body;
+        assert_eq!(shown["privacy"], "tally");
         let looser = json!({ "base_ver": seen, "privacy": "person" });
         let stale = patch(&world, other, path(VILLAGE, "privacy"), looser.clone()).await;
         assert_eq!(stale.body["verdict"], "applied_with_case", "nobody loosens it unseen: {}", stale.text);

@@ -22,7 +22,7 @@ use crate::reading::Page;
 use crate::reading::country::{CountryQuery, CountryUnit};
 use crate::reading::people::{GrantQuery, GrantView, MemberView, TeamQuery, TeamView, UserQuery, UserView};
 use crate::reading::trail::{TrailEntry, TrailQuery};
-use crate::reading::units::{UnitQuery, UnitView};
+use crate::reading::units::{PeriodQuery, PeriodView, UnitQuery, UnitView};
 
 type Answer<T> = Result<web::Json<T>, HttpError>;
 
@@ -428,6 +428,13 @@ pub async fn end_grant(app: Data<App>, caller: Caller, once: Once, id: Id, body:
     let to = day(&body.0.to, "to")?;
     let intent = EndGrant { grant: GrantId(id.0), to, ext: Ext::default() };
     perform(&app, caller, once, Intent::GrantEnd(intent), Some(id.0)).await
+}
+
+/// Lists reporting months of a commune with their days, the latest first, and whether they take changes.
+#[utoipa::path(get, path = "/api/v1/periods", tag = "administration",
+    params(PeriodQuery), responses((status = 200, body = Page<PeriodView>), Refusals))]
+pub async fn periods(app: Data<App>, caller: Caller, query: Query<PeriodQuery>) -> Answer<Page<PeriodView>> {
+    Ok(web::Json(app.reading.periods(caller.user(), query.0).await?))
 }
 
 /// Opens or closes a reporting month.

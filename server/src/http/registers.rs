@@ -18,6 +18,7 @@ use super::App;
 use super::error::{ChangeRefusals, HttpError};
 use super::extract::{Caller, Id, Json, Once, day, ver};
 use super::visits::{Changed, perform};
+use crate::reading::units::{AttributeEntry, AttributeValue};
 
 type Answer<T> = Result<web::Json<T>, HttpError>;
 
@@ -442,34 +443,6 @@ pub async fn change_market(
     let MarketChange { base_ver, identity, days } = body.0;
     let intent = market_groups(identity, days).set(id, &base_ver)?;
     perform(&app, caller, once, Intent::MarketSet(intent), Some(id.0)).await
-}
-
-/// What an attribute of a village is.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum AttributeValue {
-    /// `fibre_available`, `grid_power`, `public_wifi`.
-    Holds(bool),
-    /// `distance_to_commune_km`.
-    Number(i64),
-    /// `mobile_tech_best`, `access`: a code.
-    Code(String),
-    /// `operators_ok`, `common_languages`: codes.
-    Codes(Vec<String>),
-}
-
-/// What an attribute was from a day on, until its next entry.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AttributeEntry {
-    /// `mobile_tech_best`, `fibre_available`, `operators_ok`, `grid_power`, `distance_to_commune_km`, `access`,
-    /// `common_languages`, `public_wifi`.
-    pub code: String,
-    /// First day.
-    #[schema(format = Date)]
-    pub from: String,
-    /// What it is; its form follows from the code.
-    pub value: AttributeValue,
 }
 
 /// Writes what a village is like, with its history.

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use sync_protocol::access::{Action, INSTALLATION};
+use sync_protocol::decide::reporting_month;
 use sync_protocol::entity::*;
+use sync_protocol::household::PrivacyMode;
 use sync_protocol::ids::*;
 use sync_protocol::row::{Register, RowType};
+use sync_protocol::value::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::country::country;
+use super::counts::days_of;
 use super::visits::day;
 use super::*;
 use crate::units::Level;
@@ -57,12 +61,73 @@ pub struct UnitView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = Date)]
     pub to: Option<String>,
-    /// How much of people a village keeps: `tally`, `household`, `person`; absent where nothing was chosen.
+    /// How much of people a village keeps: `tally`, `household`, `person`; absent above villages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy: Option<String>,
+    /// What a village is like: the whole history, by code, then by day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<AttributeEntry>,
     /// Its version; a 64-bit number as text.
     pub ver: String,
 }
+
+/// What an attribute of a village is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    /// `fibre_available`, `grid_power`, `public_wifi`.
+    Holds(bool),
+    /// `distance_to_commune_km`.
+    Number(i64),
+    /// `mobile_tech_best`, `access`: a code.
+    Code(String),
+    /// `operators_ok`, `common_languages`: codes.
+    Codes(Vec<String>),
+}
+
+/// What an attribute was from a day on, until its next entry.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AttributeEntry {
+    /// `mobile_tech_best`, `fibre_available`, `operators_ok`, `grid_power`, `distance_to_commune_km`, `access`,
+    /// `common_languages`, `public_wifi`.
+    pub code: String,
+    /// First day.
+    #[schema(format = Date)]
+    pub from: String,
+    /// What it is; its form follows from the code.
+    pub value: AttributeValue,
+}
+
+/// Whose reporting months are wanted.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PeriodQuery {
+    /// The commune.
+    pub unit: Uuid,
+    /// The last month wanted, `YYYY-MM`; unless told the one in which today lies.
+    #[param(example = "2026-12")]
+    pub until: Option<String>,
+}
+
+/// A reporting month of a commune.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct PeriodView {
+    /// The month, `YYYY-MM`.
+    pub month: String,
+    /// Its first day.
+    #[schema(format = Date)]
+    pub from: String,
+    /// Its last day.
+    #[schema(format = Date)]
+    pub until: String,
+    /// Whether it takes changes.
+    pub open: bool,
+}
+
+/// Months in one list: a year, and the one before it.
+const PERIODS: u32 = 13;
 
 impl Reading {
     /// Lists units.
@@ -134,6 +199,33 @@ impl Reading {
         })
         .await
     }
+
+    /// Lists reporting months of a commune, the latest first. A month is open until it is closed.
+    pub async fn periods(&self, by: UserId, query: PeriodQuery) -> Answer<Page<PeriodView>> {
+        let until = query.until.as_deref().map(|month| Month::parse(month).ok_or(ReadError::BadValue("until")));
+        let (commune, until) = (UnitId(query.unit), until.transpose()?);
+        self.read(by, move |scoped| {
+            scoped.function(Action::ReadTeams)?;
+            if !scoped.may(Action::ReadTeams, commune.into()) || !scoped.unit_exists(commune)? {
+                return Err(ReadError::NotFound);
+            }
+            let last = until.unwrap_or_else(|| reporting_month(Day::of_ms(scoped.now.0)));
+            let mut items = Vec::new();
+            for month in (0..PERIODS).filter_map(|back| last.0.checked_sub(back).map(Month)) {
+                let Some((from, until)) = days_of(month) else { break };
+                let found = scoped.register(RowType::PERIOD, period_id(commune, month))?;
+                let status = found.and_then(|(_, row)| row.group::<PeriodStatus>(period::STATUS));
+                items.push(PeriodView {
+                    month: month.to_string(),
+                    from: from.to_string(),
+                    until: until.to_string(),
+                    open: status.is_none_or(|status| status.open),
+                });
+            }
+            Ok(Page { items, next: None })
+        })
+        .await
+    }
 }
 
 impl Scoped<'_> {
@@ -171,6 +263,8 @@ fn unit_view(register: &Register) -> Option<UnitView> {
     let identity: UnitIdentity = register.group(unit::IDENTITY)?;
     let parent: Option<UnitParent> = register.group(unit::PARENT);
     let validity: Option<Validity> = register.group(unit::VALIDITY);
+    let attributes: Option<UnitAttributes> = register.group(unit::ATTRIBUTES);
+    let privacy = (identity.level == "village").then(|| PrivacyMode::of(register).code().to_owned());
     Some(UnitView {
         id: register.id,
         level: identity.level,
@@ -182,7 +276,19 @@ fn unit_view(register: &Register) -> Option<UnitView> {
         parent: parent.map(|parent| parent.parent.0).filter(|parent| !parent.is_nil()),
         from: validity.as_ref().map(|validity| validity.from.to_string()),
         to: validity.and_then(|validity| validity.to).map(|to| to.to_string()),
-        privacy: register.group::<UnitPrivacy>(unit::PRIVACY).map(|privacy| privacy.mode),
+        privacy,
+        attributes: attributes.into_iter().flat_map(|all| all.history).filter_map(attribute).collect(),
         ver: register.ver.0.to_string(),
     })
+}
+
+fn attribute(entry: AttributeFrom) -> Option<AttributeEntry> {
+    let value = match entry.value {
+        Value::Bool(holds) => AttributeValue::Holds(holds),
+        Value::Int(number) => AttributeValue::Number(number),
+        Value::Text(code) => AttributeValue::Code(code),
+        Value::Codes(codes) => AttributeValue::Codes(codes),
+        _ => return None,
+    };
+    Some(AttributeEntry { code: entry.code, from: entry.from.to_string(), value })
 }

@@ -15,6 +15,7 @@ interface Entry {
 }
 
 const everybody = () => true;
+const runsTeams = () => isCommune() || isAdmin();
 
 /** The menu. */
 export const groups: { code: string; pages: Entry[] }[] = [
@@ -53,10 +54,10 @@ export const groups: { code: string; pages: Entry[] }[] = [
       { path: 'households', for: isCommune, page: () => import('./pages/Households.svelte') },
       { path: 'duplicates', for: isCommune, page: () => import('./pages/Duplicates.svelte') },
       { path: 'quality', for: isCommune, page: () => import('./pages/Quality.svelte') },
-      { path: 'teams', for: isCommune, page: () => import('./pages/Teams.svelte') },
-      { path: 'people', for: () => isCommune() || isAdmin(), page: () => import('./pages/People.svelte') },
-      { path: 'imports', for: isCommune, page: () => import('./pages/Imports.svelte') },
-      { path: 'units', for: () => unit() !== null, page: () => import('./pages/Units.svelte') },
+      { path: 'units', for: everybody, page: () => import('./pages/Units.svelte') },
+      { path: 'teams', for: runsTeams, page: () => import('./pages/Teams.svelte') },
+      { path: 'people', for: runsTeams, page: () => import('./pages/People.svelte') },
+      { path: 'imports', for: runsTeams, page: () => import('./pages/Imports.svelte') },
     ],
   },
   {
@@ -72,6 +73,7 @@ export const groups: { code: string; pages: Entry[] }[] = [
 /** Pages without a place in the menu: one thing of a list. */
 const others: Record<string, Loader> = {
   visits: () => import('./pages/Visits.svelte'),
+  periods: () => import('./pages/Periods.svelte'),
 };
 
 const missing: Loader = () => import('./pages/Missing.svelte');

@@ -17,16 +17,17 @@ export interface Kind extends Option {
   fields: Field[];
 }
 
-const state = $state<{ kinds: Kind[]; pillars: Option[] }>({ kinds: [], pillars: [] });
+const state = $state<{ kinds: Kind[]; pillars: Option[]; lists: Record<string, Option[]> }>({ kinds: [], pillars: [], lists: {} });
 let asked: Promise<void> | null = null;
 
 /** Asks for the catalogue unless it is there. Labels are codes until then. */
 export function needCatalogue(): Promise<void> {
   asked ??= (get('/api/v1/catalogue') as Promise<unknown>).then(
     (said) => {
-      const read = said as { kinds: Kind[]; pillars: Option[] };
+      const read = said as { kinds: Kind[]; pillars: Option[]; lists: Record<string, Option[]> };
       state.kinds = read.kinds;
       state.pillars = read.pillars;
+      state.lists = read.lists;
     },
     (thrown: unknown) => {
       asked = null;
@@ -53,3 +54,6 @@ export function fieldLabel(kind: string, field: string): string {
   const found = state.kinds.find((one) => one.code === kind)?.fields.find((one) => one.code === field);
   return found ? pick(found) : field;
 }
+
+/** One of the lists that questions choose from. */
+export const listOf = (name: string): Option[] => state.lists[name] ?? [];
