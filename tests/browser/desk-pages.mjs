@@ -23,6 +23,7 @@ export async function deskPages(server) {
       ['bases', 'bases'],
       ['campaigns', 'campaigns'],
       ['announcements', 'announcements'],
+      ['recognitions', 'recognitions'],
       ['courses', 'courses'],
       ['support', 'support'],
       ['households', 'households'],
@@ -39,7 +40,7 @@ export async function deskPages(server) {
       ['catalogue', 'catalogue'],
       ['missing', 'no-such-page'],
     ],
-    province_officer: [['province', ''], ['province-figures', 'figures'], ['province-reports', 'reports'], ['province-map', 'map']],
+    province_officer: [['province', ''], ['province-figures', 'figures'], ['province-reports', 'reports'], ['province-map', 'map'], ['province-recognitions', 'recognitions']],
     admin: [['admin', ''], ['reorganisations', 'reorganisations'], ['audit', 'audit']],
   };
 }

@@ -44,6 +44,7 @@ export const groups: { code: string; pages: Entry[] }[] = [
       { path: 'bases', for: () => unit() !== null, page: () => import('./pages/Bases.svelte') },
       { path: 'campaigns', for: () => unit() !== null, page: () => import('./pages/Campaigns.svelte') },
       { path: 'announcements', for: () => unit() !== null, page: () => import('./pages/Announcements.svelte') },
+      { path: 'recognitions', for: () => unit() !== null, page: () => import('./pages/Recognitions.svelte') },
       { path: 'courses', for: isCommune, page: () => import('./pages/Courses.svelte') },
       { path: 'support', for: isCommune, page: () => import('./pages/Support.svelte') },
     ],

@@ -8,22 +8,38 @@ export interface Indicator extends Option {
 
 export interface IndicatorSet extends Option {
   indicators: Indicator[];
+  /** There where a commune is recognised by it. */
+  recognition?: unknown;
 }
 
 export interface ScoreSet extends Option {
   items: Indicator[];
 }
 
-const state = $state<{ sets: IndicatorSet[]; scores: ScoreSet[] }>({ sets: [], scores: [] });
+/** A number that officers type for a period. */
+export interface ManualInput extends Option {
+  unit: string;
+}
+
+interface Shipped {
+  sets: IndicatorSet[];
+  team_score_sets: ScoreSet[];
+  digital_citizen_sets: Option[];
+  manual_inputs: ManualInput[];
+}
+
+const state = $state<{ sets: IndicatorSet[]; scores: ScoreSet[]; citizens: Option[]; manual: ManualInput[] }>({ sets: [], scores: [], citizens: [], manual: [] });
 let asked: Promise<void> | null = null;
 
 /** Asks for the indicators unless they are there. */
 export function needIndicators(): Promise<void> {
   asked ??= (get('/api/v1/indicators') as Promise<unknown>).then(
     (said) => {
-      const read = said as { sets: IndicatorSet[]; team_score_sets: ScoreSet[] };
+      const read = said as Shipped;
       state.sets = read.sets;
       state.scores = read.team_score_sets;
+      state.citizens = read.digital_citizen_sets;
+      state.manual = read.manual_inputs;
     },
     (thrown: unknown) => {
       asked = null;
@@ -41,3 +57,12 @@ export const teamScores = (): ScoreSet[] => state.scores;
 
 /** An indicator by its code. */
 export const indicator = (code: string): Indicator | undefined => state.sets.flatMap((set) => set.indicators).find((one) => one.code === code);
+
+/** The numbers that officers type for a period. */
+export const manualInputs = (): ManualInput[] => state.manual;
+
+/** The sets by which a commune is recognised. */
+export const communeSets = (): IndicatorSet[] => state.sets.filter((set) => set.recognition);
+
+/** A set of criteria by its code: of a commune or of a person. */
+export const criteria = (code: string): Option | undefined => [...state.sets, ...state.citizens].find((set) => set.code === code);
