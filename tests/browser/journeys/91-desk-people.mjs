@@ -80,7 +80,7 @@ export default async function journey(server) {
     await page.getByRole('button', { name: /^Sổ của máy/ }).click();
     await page.getByText('1 mục gửi đến sau khi máy bị thu hồi').waitFor();
     await page.getByRole('button', { name: 'Nhận 1 mục này' }).click();
-    await page.getByText('Đã nhận 1 mục').waitFor();
+    await page.getByText('Đã nhận 1 mục,').waitFor();
     const { items } = await officer.get(`/api/v1/visits?member=${user}`);
     assert.equal(items.length, 1, 'the visit counts as its owner’s');
 
