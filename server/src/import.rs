@@ -496,16 +496,15 @@ fn typed_name(line: &Line) -> Option<(&'static str, &'static str, String)> {
     let begins = |words: &str| fold(&name).strip_prefix(&fold(words)).is_some_and(|rest| rest.starts_with(' '));
     let before = VILLAGE_TYPES.iter().find(|(_, words)| begins(words));
     let told = line.text("unit_type").and_then(|code| VILLAGE_TYPES.iter().find(|(known, _)| *known == code));
-    match (told, before) {
-        (Some((code, words)), Some((same, _))) if code == same => {
-            Some((*code, *words, name.chars().skip(words.chars().count()).collect::<String>().trim().to_owned()))
+    let (code, words) = told.or(before)?;
+    // A type that stands before the name is taken off; a name that begins with the words of another type keeps them.
+    let bare = match before {
+        Some((same, _)) if same == code => {
+            name.chars().skip(words.chars().count()).collect::<String>().trim().to_owned()
         }
-        (Some((code, words)), _) => Some((*code, *words, name)),
-        (None, Some((code, words))) => {
-            Some((*code, *words, name.chars().skip(words.chars().count()).collect::<String>().trim().to_owned()))
-        }
-        (None, None) => None,
-    }
+        _ => name,
+    };
+    Some((*code, *words, bare))
 }
 
 impl Commune {

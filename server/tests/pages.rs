@@ -52,6 +52,7 @@ async fn a_page_reads_with_its_cookie_and_changes_only_from_a_page_of_ours() {
         for request in [
             approve(),
             approve().insert_header(("sec-fetch-site", "same-site")),
+            approve().insert_header(("sec-fetch-site", "none")),
             approve().insert_header(("host", "desk.example")).insert_header(("origin", "https://other.example")),
         ] {
             assert_eq!(world.send(request).await.status, 403);

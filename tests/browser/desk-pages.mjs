@@ -49,5 +49,6 @@ export async function deskPages(server) {
 export async function settle(desk, address) {
   await desk.goto(address);
   await desk.page.locator('#content h1').waitFor();
-  await desk.page.locator('[aria-busy="true"]').waitFor({ state: 'detached' });
+  const busy = desk.page.locator('[aria-busy="true"]');
+  while ((await busy.count()) > 0) await busy.first().waitFor({ state: 'detached' });
 }

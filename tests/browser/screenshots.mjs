@@ -1,7 +1,9 @@
-// A picture of every screen, in both languages, light and dark, on a small phone and on a tablet.
+// A picture of every screen of the field app, in both languages, light and dark, on a small phone and on a tablet; and of every
+// page of the desk, in both languages, on an office's screen and on a phone.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Officer, PHONE, Phone, ask } from './lib.mjs';
+import { deskPages, settle } from './desk-pages.mjs';
+import { Desk, OFFICE, Officer, PHONE, Phone, ask } from './lib.mjs';
 
 const TABLET = { width: 800, height: 1280 };
 
@@ -102,6 +104,27 @@ export async function screenshots(server, folder) {
       await picture('lock-en-dark');
     } finally {
       await phone.end();
+    }
+  }
+  await deskPictures(server, folder);
+}
+
+async function deskPictures(server, folder) {
+  for (const [role, listed] of Object.entries(await deskPages(server))) {
+    const desk = await Desk.open(server, role);
+    try {
+      for (const [screen, viewport] of [['office', OFFICE], ['phone', PHONE]]) {
+        await desk.page.setViewportSize(viewport);
+        for (const lang of ['vi', 'en']) {
+          await desk.page.evaluate((lang) => localStorage.setItem('thonso.lang', lang), lang);
+          for (const [name, address] of listed) {
+            await settle(desk, address);
+            await desk.page.screenshot({ path: join(folder, `desk-${screen}-${name}-${lang}.png`) });
+          }
+        }
+      }
+    } finally {
+      await desk.end();
     }
   }
 }

@@ -10,17 +10,17 @@ export interface Loaded<T> {
   reload: () => Promise<void>;
 }
 
-/** Asks whenever what the question reads changes. Call it while a component is being made. */
-export function load<T>(ask: () => Promise<T>): Loaded<T> {
-  const state = $state<{ data: T | null; problem: Problem | null; busy: boolean }>({ data: null, problem: null, busy: true });
+/** One question at a time: the answer to an older one than the last is dropped. */
+function asking() {
+  const state = $state<{ problem: Problem | null; busy: boolean }>({ problem: null, busy: true });
   let turn = 0;
-  async function reload(): Promise<void> {
+  async function run<A>(ask: () => Promise<A>, take: (answer: A) => void): Promise<void> {
     const mine = ++turn;
     state.busy = true;
     try {
-      const data = await ask();
+      const answer = await ask();
       if (mine !== turn) return;
-      state.data = data;
+      take(answer);
       state.problem = null;
     } catch (thrown) {
       if (mine !== turn) return;
@@ -28,12 +28,20 @@ export function load<T>(ask: () => Promise<T>): Loaded<T> {
     }
     state.busy = false;
   }
+  return { state, run };
+}
+
+/** Asks whenever what the question reads changes. Call it while a component is being made. */
+export function load<T>(ask: () => Promise<T>): Loaded<T> {
+  const { state, run } = asking();
+  let data = $state<T | null>(null);
+  const reload = () => run(ask, (answer) => (data = answer));
   $effect(() => {
     void reload();
   });
   return {
     get data() {
-      return state.data;
+      return data;
     },
     get problem() {
       return state.problem;
@@ -63,34 +71,22 @@ export interface Listed<T> {
 
 /** A list that comes page by page. */
 export function list<T>(ask: (cursor: string | undefined) => Promise<Page<T>>): Listed<T> {
-  const state = $state<{ items: T[]; cursor: string | null; problem: Problem | null; busy: boolean }>({
-    items: [],
-    cursor: null,
-    problem: null,
-    busy: true,
-  });
-  let turn = 0;
-  async function read(cursor: string | undefined): Promise<void> {
-    const mine = ++turn;
-    state.busy = true;
-    try {
-      const page = await ask(cursor);
-      if (mine !== turn) return;
-      state.items = cursor === undefined ? page.items : [...state.items, ...page.items];
-      state.cursor = page.next ?? null;
-      state.problem = null;
-    } catch (thrown) {
-      if (mine !== turn) return;
-      state.problem = asProblem(thrown);
-    }
-    state.busy = false;
-  }
+  const { state, run } = asking();
+  const rows = $state<{ items: T[]; cursor: string | null }>({ items: [], cursor: null });
+  const read = (cursor: string | undefined) =>
+    run(
+      () => ask(cursor),
+      (page) => {
+        rows.items = cursor === undefined ? page.items : [...rows.items, ...page.items];
+        rows.cursor = page.next ?? null;
+      },
+    );
   $effect(() => {
     void read(undefined);
   });
   return {
     get items() {
-      return state.items;
+      return rows.items;
     },
     get problem() {
       return state.problem;
@@ -99,9 +95,9 @@ export function list<T>(ask: (cursor: string | undefined) => Promise<Page<T>>): 
       return state.busy;
     },
     get more() {
-      return state.cursor !== null;
+      return rows.cursor !== null;
     },
-    next: () => (state.cursor === null ? Promise.resolve() : read(state.cursor)),
+    next: () => (rows.cursor === null ? Promise.resolve() : read(rows.cursor)),
     reload: () => read(undefined),
   };
 }
