@@ -10,7 +10,7 @@ export default defineConfig({
   base: '/desk/',
   // What the field app and the desk share lies beside both and uses the packages of whoever takes it.
   resolve: { dedupe: ['svelte'] },
-  server: { proxy, fs: { allow: [fileURLToPath(new URL('..', import.meta.url))] } },
+  server: { proxy, fs: { allow: ['..', '../../sync-protocol/data'].map((path) => fileURLToPath(new URL(path, import.meta.url))) } },
   build: {
     target: 'chrome109',
     outDir: fileURLToPath(new URL('../dist/desk', import.meta.url)),

@@ -16,6 +16,8 @@ export interface Problem {
   errors: { field: string; code: string; vi: string; en: string }[];
   /** Which rules stand against it: codes with words under `rule.`. */
   rules?: string[];
+  /** Which field it is about. */
+  field?: string | null;
   /** Names the request in the server's log. */
   request_id: string | null;
 }
@@ -34,6 +36,7 @@ interface Body {
   detail_en?: string;
   request_id?: string;
   rule?: string | null;
+  field?: string | null;
   errors?: { field: string; code: string; detail_vi: string; detail_en: string }[];
 }
 
@@ -45,6 +48,7 @@ export function problemOf(body: unknown, response: Response): Problem {
     vi: said.detail_vi ?? 'Máy chủ báo lỗi. Hãy thử lại sau.',
     en: said.detail_en ?? 'The server reported an error. Try again later.',
     errors: (said.errors ?? []).map(({ field, code, detail_vi, detail_en }) => ({ field, code, vi: detail_vi, en: detail_en })),
+    field: said.field ?? null,
     rules: (said.rule ?? '').split(',').filter(Boolean),
     request_id: said.request_id ?? response.headers.get('x-request-id'),
   };

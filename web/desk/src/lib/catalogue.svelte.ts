@@ -17,17 +17,26 @@ export interface Kind extends Option {
   fields: Field[];
 }
 
-const state = $state<{ kinds: Kind[]; pillars: Option[]; lists: Record<string, Option[]> }>({ kinds: [], pillars: [], lists: {} });
+/** A step of a workflow: by which roles, and what must be said with it. */
+export interface Transition {
+  from: string;
+  to: string;
+  by: string[];
+  needs?: string;
+}
+
+const state = $state<{ kinds: Kind[]; pillars: Option[]; lists: Record<string, Option[]>; caseSteps: Transition[] }>({ kinds: [], pillars: [], lists: {}, caseSteps: [] });
 let asked: Promise<void> | null = null;
 
 /** Asks for the catalogue unless it is there. Labels are codes until then. */
 export function needCatalogue(): Promise<void> {
   asked ??= (get('/api/v1/catalogue') as Promise<unknown>).then(
     (said) => {
-      const read = said as { kinds: Kind[]; pillars: Option[]; lists: Record<string, Option[]> };
+      const read = said as { kinds: Kind[]; pillars: Option[]; lists: Record<string, Option[]>; workflows: { case: { transitions: Transition[] } } };
       state.kinds = read.kinds;
       state.pillars = read.pillars;
       state.lists = read.lists;
+      state.caseSteps = read.workflows.case.transitions;
     },
     (thrown: unknown) => {
       asked = null;
@@ -57,3 +66,6 @@ export function fieldLabel(kind: string, field: string): string {
 
 /** One of the lists that questions choose from. */
 export const listOf = (name: string): Option[] => state.lists[name] ?? [];
+
+/** The steps that a case may take from where it stands. */
+export const caseSteps = (from: string): Transition[] => state.caseSteps.filter((step) => step.from === from);
